@@ -1,0 +1,668 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole client against a zebra that can be told to misbehave, on a turned clock. */
+#include "unit.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include <cosmolet/zapi.h>
+
+#include "fake_zebra.h"
+
+static struct loop *loop;
+static struct fake_zebra *zebra;
+static struct zapi *zapi;
+static struct zapi_event last[ZAPI_EVENT_PROBLEM + 1]; /* the last of each type */
+static unsigned n_events[ZAPI_EVENT_PROBLEM + 1];
+static unsigned n_notified;
+static int finished; /* -1: not yet; else the result */
+
+static const uint32_t tags[] = {4711, 4712};
+
+static void on_events(void *data)
+{
+	struct zapi_event event;
+
+	(void)data;
+	n_notified++;
+	while (zapi_pop_event(zapi, &event)) {
+		last[event.type] = event;
+		n_events[event.type]++;
+	}
+}
+
+static void start_client(enum zapi_word word)
+{
+	struct zapi_options options = {
+		.path = zebra->path,
+		.word = word,
+		.nexthop = ZAPI_BLACKHOLE,
+		.distance = 20,
+		.stale_s = 120,
+		.tags = tags,
+		.n_tags = N_ELEMENTS(tags),
+	};
+
+	memset(n_events, 0, sizeof(n_events));
+	finished = -1;
+	zapi = zapi_new(loop, &options, on_events, NULL);
+	mono_turn(mono_ms(1000)); /* own types begin with a wait */
+}
+
+static void start(enum release release, enum zapi_word word)
+{
+	loop = loop_new();
+	zebra = fake_zebra_new(loop, release);
+	start_client(word);
+}
+
+static void stop(void)
+{
+	zapi = zapi_free(zapi);
+	zebra = fake_zebra_free(zebra);
+	loop = loop_free(loop);
+}
+
+static void turn(int n)
+{
+	while (n-- > 0)
+		loop_turn(loop, 0);
+}
+
+static void turn_clock(int64_t ms)
+{
+	mono_turn(mono_ms(ms));
+	turn(12);
+}
+
+static struct zapi_status status(void)
+{
+	struct zapi_status s;
+
+	zapi_status(zapi, &s);
+	return s;
+}
+
+static struct prefix parse(const char *text)
+{
+	struct prefix prefix;
+
+	ck_assert(prefix_parse(text, &prefix));
+	return prefix;
+}
+
+static void set(const char *prefix, uint32_t tag, uint32_t metric)
+{
+	zapi_route_set(zapi, &(struct zapi_route){parse(prefix), tag, metric});
+}
+
+static void clear(const char *prefix)
+{
+	struct prefix parsed = parse(prefix);
+
+	zapi_route_clear(zapi, &parsed);
+}
+
+static const struct fake_route *in_zebra(const char *prefix)
+{
+	struct prefix parsed = parse(prefix);
+
+	return fake_zebra_find(zebra, &parsed);
+}
+
+static struct fake_route foreign(const char *prefix, enum fact type, uint32_t tag)
+{
+	return (struct fake_route){
+		.kind = {.type = (uint8_t)release_fact(zebra->release, type)},
+		.route = {parse(prefix), tag, 0},
+	};
+}
+
+static void expect_route(const char *prefix, enum zapi_route_state state)
+{
+	struct prefix parsed = parse(prefix);
+
+	ck_assert_int_eq(prefix_cmp(&last[ZAPI_EVENT_ROUTE].prefix, &parsed), 0);
+	ck_assert_str_eq(
+		zapi_route_state_text(last[ZAPI_EVENT_ROUTE].state), zapi_route_state_text(state));
+}
+
+static void on_finished(void *data, bool ok)
+{
+	(void)data;
+	ck_assert_int_eq(finished, -1);
+	finished = ok;
+}
+
+#define A "10.0.0.1/32"
+#define B "10.0.0.2/32"
+#define C "fd00::1/128"
+
+START_TEST(an_own_type_waits_for_a_former_life_to_be_over)
+{
+	start(RELEASE_10_2, ZAPI_OPENFABRIC);
+	mono_turn(mono_ms(-1000));
+	turn(12);
+	mono_turn(mono_ms(900));
+	turn(12);
+	ck_assert_int_eq(n_events[ZAPI_EVENT_UP], 0);
+	turn_clock(100);
+	ck_assert_int_eq(n_events[ZAPI_EVENT_UP], 1);
+}
+END_TEST
+
+START_TEST(every_release_is_spoken_to)
+{
+	enum release release = (enum release)(_i / 2);
+	bool own = _i % 2;
+
+	start(release, own ? ZAPI_OPENFABRIC : ZAPI_STATIC);
+	zebra->chatty = true;
+	set(A, 4711, 5);
+	turn(20);
+	ck_assert_uint_eq(n_events[ZAPI_EVENT_UP], 1);
+	ck_assert_str_eq(status().release, release_text(release));
+	ck_assert_str_eq(status().phase, "ready");
+	ck_assert(status().connected);
+	expect_route(A, ZAPI_REDISTRIBUTED);
+	ck_assert_uint_eq(in_zebra(A)->route.tag, 4711);
+	ck_assert_uint_eq(in_zebra(A)->route.metric, 5);
+	ck_assert_uint_eq(in_zebra(A)->kind.distance, 20);
+	/* HELLO decides whose routes die with the connection: never staticd's. */
+	ck_assert_uint_eq(zebra->hello_type, own ? release_fact(release, TYPE_OPENFABRIC) : 0);
+	set(C, 4712, 6);
+	turn(10);
+	expect_route(C, ZAPI_REDISTRIBUTED);
+	clear(A);
+	turn(10);
+	expect_route(A, ZAPI_GONE);
+	ck_assert_ptr_null(in_zebra(A));
+	ck_assert_uint_eq(status().malformed, 0);
+	ck_assert_uint_eq(n_events[ZAPI_EVENT_PROBLEM], 0);
+	ck_assert_uint_eq(n_events[ZAPI_EVENT_DOWN], 0);
+	stop();
+}
+END_TEST
+
+/* On before the first route, completed after the last, and only for types of our own. */
+START_TEST(graceful_restart_frames_the_routes)
+{
+	uint16_t restart, add;
+	size_t first_add = SIZE_MAX, first_restart = SIZE_MAX, last_restart = 0;
+
+	start(RELEASE_10_6, ZAPI_OPENFABRIC);
+	restart = release_fact(RELEASE_10_6, MSG_CLIENT_CAPABILITIES);
+	add = release_fact(RELEASE_10_6, MSG_ROUTE_ADD);
+	set(A, 1, 0);
+	set(C, 1, 0);
+	turn(20);
+	ck_assert_uint_eq(fake_zebra_told(zebra, restart), 1);
+	zapi_complete(zapi);
+	turn(20);
+	ck_assert_uint_eq(fake_zebra_told(zebra, restart), 3);
+	for (size_t i = 0; i < zebra->n_commands; i++) {
+		if (zebra->commands[i] == restart) {
+			first_restart = MIN(first_restart, i);
+			last_restart = i;
+		} else if (zebra->commands[i] == add) {
+			first_add = MIN(first_add, i);
+			ck_assert_uint_eq(last_restart, first_restart);
+		}
+	}
+	ck_assert_uint_lt(first_restart, first_add);
+	stop();
+	start(RELEASE_10_6, ZAPI_STATIC);
+	set(A, 4711, 0);
+	zapi_complete(zapi);
+	turn(20);
+	ck_assert_uint_eq(fake_zebra_told(zebra, restart), 0);
+	stop();
+}
+END_TEST
+
+/* zebra goes away after each single octet that it sends, at every point of the conversation. */
+START_TEST(it_survives_a_close_after_each_octet)
+{
+	start(RELEASE_10_2, _i ? ZAPI_OPENFABRIC : ZAPI_STATIC);
+	set(A, 4711, 5);
+	set(C, 4711, 5);
+	zebra->close_after = -1;
+	do {
+		zebra->close_after++;
+		turn_clock(60000);
+		turn(12);
+	} while (!status().connected && zebra->close_after < 1000);
+	ck_assert_int_gt(zebra->close_after, 200);
+	ck_assert(status().connected);
+	ck_assert_int_eq(zebra->n_accepted, zebra->close_after + 1);
+	ck_assert_uint_eq(status().n_redistributed, 2);
+	ck_assert_uint_eq(status().malformed, 0);
+	stop();
+}
+END_TEST
+
+static const char *const garbage[] = {
+	"GET / HTTP/1.0\r\n\r\n",
+	"\x40\xff\xfe\x06long",
+	"\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b",
+};
+
+START_TEST(garbage_ends_the_connection)
+{
+	start(RELEASE_8_2, ZAPI_STATIC);
+	zebra->greeting = garbage[_i];
+	turn(10);
+	ck_assert_uint_eq(n_events[ZAPI_EVENT_DOWN], 1);
+	ck_assert_ptr_nonnull(strstr(last[ZAPI_EVENT_DOWN].text, "something else than ZAPI"));
+	zebra->greeting = NULL;
+	turn_clock(2000);
+	ck_assert(status().connected);
+	stop();
+}
+END_TEST
+
+START_TEST(unknown_releases_are_left_alone)
+{
+	start(RELEASE_10_6, ZAPI_STATIC);
+	zebra->error = 144;
+	set(A, 4711, 5);
+	for (int i = 0; i < 5; i++)
+		turn_clock(60000);
+	ck_assert_uint_eq(n_events[ZAPI_EVENT_DOWN], 1); /* not each time anew */
+	ck_assert_ptr_nonnull(strstr(last[ZAPI_EVENT_DOWN].text, "ERROR is message 144"));
+	ck_assert_uint_ge(zebra->n_accepted, 4);
+	ck_assert_uint_eq(zebra->n_commands, fake_zebra_told(zebra, 0xffff));
+	stop();
+}
+END_TEST
+
+START_TEST(a_word_that_the_release_lacks_is_refused)
+{
+	start(RELEASE_9_1, ZAPI_TABLE_DIRECT);
+	turn(20);
+	ck_assert_uint_eq(n_events[ZAPI_EVENT_DOWN], 1);
+	ck_assert_str_eq(last[ZAPI_EVENT_DOWN].text, "FRR 9.1 has no route type \"table-direct\"");
+	stop();
+}
+END_TEST
+
+START_TEST(silence_is_not_waited_for_in_vain)
+{
+	start(RELEASE_8_2, ZAPI_STATIC);
+	zebra->silent = true;
+	turn(10);
+	turn_clock(9000);
+	ck_assert_uint_eq(n_events[ZAPI_EVENT_DOWN], 0);
+	turn_clock(1100);
+	ck_assert_uint_eq(n_events[ZAPI_EVENT_DOWN], 1);
+	ck_assert_str_eq(last[ZAPI_EVENT_DOWN].text, "zebra did not answer the probe in time");
+	zebra->silent = false;
+	turn_clock(1300);
+	ck_assert(status().connected);
+	stop();
+}
+END_TEST
+
+/* Never less than a second between the end of one connection and the next HELLO. */
+START_TEST(it_backs_off)
+{
+	unsigned accepted;
+
+	start(RELEASE_8_2, ZAPI_STATIC);
+	turn(12);
+	ck_assert_uint_eq(zebra->n_accepted, 1);
+	for (int i = 0; i < 3; i++) {
+		fake_zebra_hang_up(zebra);
+		turn(5);
+		ck_assert(!status().connected);
+		accepted = zebra->n_accepted;
+		turn_clock(990);
+		ck_assert_uint_eq(zebra->n_accepted, accepted);
+		turn_clock(270);
+		ck_assert_uint_eq(zebra->n_accepted, accepted + 1);
+		ck_assert(status().connected);
+	}
+	ck_assert_uint_eq(n_events[ZAPI_EVENT_UP], 4);
+	ck_assert_uint_eq(n_events[ZAPI_EVENT_DOWN], 3);
+	/* Without success it waits longer each time, up to half a minute and a quarter of it. */
+	zebra->error = 144;
+	fake_zebra_hang_up(zebra);
+	turn(5);
+	accepted = zebra->n_accepted;
+	for (int i = 0; i < 200; i++)
+		turn_clock(1000);
+	ck_assert_uint_ge(zebra->n_accepted - accepted, 7);
+	ck_assert_uint_le(zebra->n_accepted - accepted, 10);
+	stop();
+}
+END_TEST
+
+START_TEST(no_zebra_at_all)
+{
+	start(RELEASE_8_2, ZAPI_STATIC);
+	unlink(zebra->path);
+	turn(5);
+	ck_assert_uint_eq(n_events[ZAPI_EVENT_DOWN], 1);
+	ck_assert_ptr_nonnull(strstr(last[ZAPI_EVENT_DOWN].text, "No such file"));
+	ck_assert_str_eq(status().phase, "waiting");
+	ck_assert_str_eq(status().release, "");
+	set(A, 4711, 5);
+	turn(2);
+	expect_route(A, ZAPI_PENDING);
+	clear(A);
+	turn(2);
+	expect_route(A, ZAPI_GONE);
+	stop();
+}
+END_TEST
+
+START_TEST(everything_is_replayed)
+{
+	start(RELEASE_8_2, ZAPI_STATIC);
+	set(A, 4711, 5);
+	set(B, 4711, 5);
+	zapi_complete(zapi);
+	turn(20);
+	ck_assert_uint_eq(status().n_redistributed, 2);
+	fake_zebra_hang_up(zebra);
+	turn(5);
+	ck_assert_uint_eq(status().n_redistributed, 0);
+	/* Meanwhile zebra forgot one, one is not wanted any more, and one is new. */
+	zebra->n_routes = 1;
+	clear(A);
+	set(C, 4711, 5);
+	turn(5);
+	expect_route(C, ZAPI_PENDING);
+	turn_clock(1300);
+	ck_assert(status().connected);
+	ck_assert_ptr_null(in_zebra(A));
+	ck_assert_ptr_nonnull(in_zebra(B));
+	ck_assert_ptr_nonnull(in_zebra(C));
+	ck_assert_uint_eq(status().n_redistributed, 2);
+	ck_assert_uint_eq(status().connects, 2);
+	stop();
+}
+END_TEST
+
+/* An upgrade of FRR under our feet: other numbers on the same socket. */
+START_TEST(each_connection_detects_anew)
+{
+	start(RELEASE_9_1, ZAPI_OPENFABRIC);
+	set(A, 1, 5);
+	turn(20);
+	ck_assert_str_eq(status().release, "9.1");
+	zebra->release = RELEASE_10_2;
+	zebra->n_routes = 0;
+	fake_zebra_hang_up(zebra);
+	turn(5);
+	turn_clock(1300);
+	ck_assert_str_eq(status().release, "10.2-10.5");
+	ck_assert_uint_eq(in_zebra(A)->kind.type, 27);
+	stop();
+}
+END_TEST
+
+START_TEST(leftovers_are_shown_and_then_deleted)
+{
+	struct fake_route ours, operators;
+	struct prefix *left;
+
+	start(RELEASE_10_2, ZAPI_STATIC);
+	ours = foreign(A, TYPE_STATIC, 4712);
+	operators = foreign(B, TYPE_STATIC, 100);
+	fake_zebra_add(zebra, &ours);
+	fake_zebra_add(zebra, &operators);
+	set(B, 4711, 5);
+	turn(20);
+	ck_assert_uint_eq(zapi_leftovers(zapi, &left), 1);
+	free(left);
+	ck_assert_uint_eq(status().n_leftovers, 1);
+	expect_route(B, ZAPI_REJECTED);
+	ck_assert_ptr_nonnull(strstr(last[ZAPI_EVENT_ROUTE].text, "operator"));
+	ck_assert_uint_eq(status().route_failures, 1);
+	zapi_complete(zapi);
+	turn(20);
+	ck_assert_ptr_null(in_zebra(A));
+	ck_assert_uint_eq(in_zebra(B)->route.tag, 100);
+	/* The operator takes his away. */
+	fake_zebra_delete(zebra, &operators.route.prefix);
+	turn(10);
+	ck_assert_uint_eq(in_zebra(B)->route.tag, 4711);
+	expect_route(B, ZAPI_REDISTRIBUTED);
+	stop();
+}
+END_TEST
+
+/* A zebra that does not read costs one buffer; whatever changes meanwhile is sent as one. */
+START_TEST(a_deaf_zebra_costs_nothing)
+{
+	char text[PREFIX_STRLEN];
+	struct zapi_status s;
+
+	start(RELEASE_8_2, ZAPI_STATIC);
+	turn(20);
+	zebra->deaf = true;
+	for (uint32_t round = 0; round < 4; round++) {
+		for (int i = 0; i < 20000; i++) {
+			snprintf(text, sizeof(text), "10.1.%d.%d/32", i / 256, i % 256);
+			set(text, 4711, round);
+			if (i % 1000 == 0)
+				turn(2);
+		}
+		turn(20);
+	}
+	s = status();
+	ck_assert_uint_eq(s.n_routes, 20000);
+	ck_assert_uint_gt(s.queue_bytes, 100000);
+	ck_assert_uint_lt(s.queue_bytes, 20000 * 60 + 65536);
+	turn_clock(31000);
+	turn_clock(1000);
+	ck_assert_uint_eq(n_events[ZAPI_EVENT_PROBLEM], 1);
+	ck_assert(status().connected);
+	zebra->deaf = false;
+	loop_io_want(&zebra->io, EPOLLIN);
+	turn(4000);
+	ck_assert_uint_eq(status().queue_bytes, 0);
+	for (size_t i = 0; i < zebra->n_routes; i++)
+		ck_assert_uint_eq(zebra->routes[i].route.metric, 3);
+	stop();
+}
+END_TEST
+
+START_TEST(malformed_messages_are_counted_and_skipped)
+{
+	static const char *const messages[] = {
+		"000afe0600000000000a",   /* NOTIFY without a body */
+		"000bfe0600000000001e1a", /* feed, one octet */
+		"000bfe0600000000001f1a",
+		"000bfe0600000000007700",   /* CLIENT_CAPABILITIES: not for us, unknown */
+		"000cfe060000000000761a00", /* ERROR, half a code */
+	};
+
+	start(RELEASE_8_2, ZAPI_STATIC);
+	turn(20);
+	for (size_t i = 0; i < N_ELEMENTS(messages); i++) {
+		uint8_t data[32];
+
+		fake_zebra_send(zebra, data, unhex(messages[i], data, sizeof(data)));
+	}
+	turn(5);
+	ck_assert_uint_eq(status().malformed, 4);
+	ck_assert_uint_eq(n_events[ZAPI_EVENT_PROBLEM], 1);
+	ck_assert(status().connected);
+	set(A, 4711, 5);
+	turn(10);
+	expect_route(A, ZAPI_REDISTRIBUTED);
+	stop();
+}
+END_TEST
+
+START_TEST(staticd_leaving_is_noticed)
+{
+	uint8_t data[32];
+	size_t n, before;
+
+	start(RELEASE_8_2, ZAPI_STATIC);
+	zebra->mute_feed = true; /* something better hides our route */
+	set(A, 4711, 5);
+	turn(20);
+	before = fake_zebra_told(zebra, release_fact(RELEASE_8_2, MSG_ROUTE_ADD));
+	/* CLIENT_CLOSE_NOTIFY: type static, instance 0, session 0 */
+	n = unhex("0011fe0600000000007d 03 0000 00000000", data, sizeof(data));
+	fake_zebra_send(zebra, data, n);
+	turn(10);
+	ck_assert_uint_eq(
+		fake_zebra_told(zebra, release_fact(RELEASE_8_2, MSG_ROUTE_ADD)), before + 1);
+	stop();
+}
+END_TEST
+
+START_TEST(keeping_waits_until_zebra_has_read_all)
+{
+	start(RELEASE_10_2, ZAPI_OPENFABRIC);
+	turn(20);
+	set(A, 1, 5);
+	zapi_finish(zapi, ZAPI_FINISH_KEEP, mono_s(5), on_finished, NULL);
+	ck_assert_int_eq(finished, -1);
+	turn(20);
+	ck_assert_int_eq(finished, 1);
+	ck_assert_ptr_nonnull(in_zebra(A));
+	/* The last thing it was told is the barrier. */
+	ck_assert_uint_eq(zebra->commands[zebra->n_commands - 1], 0xffff);
+	ck_assert_int_eq(zebra->fd, -1);
+	turn_clock(60000);
+	ck_assert_uint_eq(zebra->n_accepted, 1);
+	stop();
+}
+END_TEST
+
+START_TEST(withdrawing_takes_all_of_ours)
+{
+	struct fake_route left, operators;
+
+	start(RELEASE_10_2, _i ? ZAPI_OPENFABRIC : ZAPI_STATIC);
+	left = foreign(B, _i ? TYPE_OPENFABRIC : TYPE_STATIC, 4711);
+	operators = foreign(C, TYPE_STATIC, 100);
+	fake_zebra_add(zebra, &left);
+	fake_zebra_add(zebra, &operators);
+	set(A, 4711, 5);
+	/* Half of the times from the very beginning, as a command by hand would do. */
+	if (_i < 2)
+		turn(20);
+	zapi_finish(zapi, ZAPI_FINISH_WITHDRAW, mono_s(5), on_finished, NULL);
+	turn(30);
+	ck_assert_int_eq(finished, 1);
+	ck_assert_ptr_null(in_zebra(A));
+	ck_assert_ptr_null(in_zebra(B));
+	ck_assert_ptr_nonnull(in_zebra(C));
+	ck_assert_uint_eq(
+		fake_zebra_told(zebra, release_fact(RELEASE_10_2, MSG_CLIENT_CAPABILITIES)),
+		_i ? 2 : 0);
+	stop();
+}
+END_TEST
+
+START_TEST(finishing_is_cut_short)
+{
+	/* By the limit. */
+	start(RELEASE_10_2, ZAPI_STATIC);
+	turn(20);
+	set(A, 4711, 5);
+	turn(5);
+	zebra->silent = true;
+	zapi_finish(zapi, ZAPI_FINISH_WITHDRAW, mono_s(5), on_finished, NULL);
+	turn_clock(4900);
+	ck_assert_int_eq(finished, -1);
+	turn_clock(200);
+	ck_assert_int_eq(finished, 0);
+	stop();
+	/* By zebra. */
+	start(RELEASE_10_2, ZAPI_STATIC);
+	turn(20);
+	zebra->silent = true;
+	zapi_finish(
+		zapi, _i ? ZAPI_FINISH_WITHDRAW : ZAPI_FINISH_KEEP, mono_s(5), on_finished, NULL);
+	turn(5);
+	fake_zebra_hang_up(zebra);
+	turn(5);
+	ck_assert_int_eq(finished, 0);
+	stop();
+	/* There was no connection to begin with. */
+	start(RELEASE_10_2, ZAPI_STATIC);
+	unlink(zebra->path);
+	turn(5);
+	zapi_finish(
+		zapi, _i ? ZAPI_FINISH_WITHDRAW : ZAPI_FINISH_KEEP, mono_s(5), on_finished, NULL);
+	turn(5);
+	ck_assert_int_eq(finished, _i ? -1 : 0);
+	turn_clock(5100);
+	ck_assert_int_eq(finished, 0);
+	stop();
+}
+END_TEST
+
+/* A route that zebra never selected is gone once it was deleted and read. */
+START_TEST(a_withdrawn_route_that_never_showed)
+{
+	start(RELEASE_10_2, ZAPI_STATIC);
+	zebra->mute_feed = true;
+	set(A, 4711, 5);
+	turn(20);
+	clear(A);
+	turn(10);
+	expect_route(A, ZAPI_WITHDRAWING);
+	turn_clock(600);
+	expect_route(A, ZAPI_GONE);
+	stop();
+}
+END_TEST
+
+START_TEST(a_burst_is_told_in_one_go)
+{
+	char text[PREFIX_STRLEN];
+
+	start(RELEASE_8_2, ZAPI_STATIC);
+	turn(20);
+	n_notified = 0;
+	for (int i = 0; i < 50; i++) {
+		snprintf(text, sizeof(text), "10.1.0.%d/32", i);
+		set(text, 4711, 0);
+	}
+	turn(20);
+	ck_assert_uint_eq(status().n_redistributed, 50);
+	ck_assert_uint_le(n_notified, 3);
+	stop();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("zapi/client");
+	TCase *tcase = tcase_create("client");
+
+	signal(SIGPIPE, SIG_IGN);
+	tcase_set_timeout(tcase, 60);
+	suite_add_tcase(suite, tcase);
+	tcase_add_test(tcase, an_own_type_waits_for_a_former_life_to_be_over);
+	tcase_add_loop_test(tcase, every_release_is_spoken_to, 0, N_RELEASES * 2);
+	tcase_add_test(tcase, graceful_restart_frames_the_routes);
+	tcase_add_loop_test(tcase, it_survives_a_close_after_each_octet, 0, 2);
+	tcase_add_loop_test(tcase, garbage_ends_the_connection, 0, N_ELEMENTS(garbage));
+	tcase_add_test(tcase, unknown_releases_are_left_alone);
+	tcase_add_test(tcase, a_word_that_the_release_lacks_is_refused);
+	tcase_add_test(tcase, silence_is_not_waited_for_in_vain);
+	tcase_add_test(tcase, it_backs_off);
+	tcase_add_test(tcase, no_zebra_at_all);
+	tcase_add_test(tcase, everything_is_replayed);
+	tcase_add_test(tcase, each_connection_detects_anew);
+	tcase_add_test(tcase, leftovers_are_shown_and_then_deleted);
+	tcase_add_test(tcase, a_deaf_zebra_costs_nothing);
+	tcase_add_test(tcase, malformed_messages_are_counted_and_skipped);
+	tcase_add_test(tcase, staticd_leaving_is_noticed);
+	tcase_add_test(tcase, keeping_waits_until_zebra_has_read_all);
+	tcase_add_loop_test(tcase, withdrawing_takes_all_of_ours, 0, 4);
+	tcase_add_loop_test(tcase, finishing_is_cut_short, 0, 2);
+	tcase_add_test(tcase, a_withdrawn_route_that_never_showed);
+	tcase_add_test(tcase, a_burst_is_told_in_one_go);
+	return unit_run(suite);
+}

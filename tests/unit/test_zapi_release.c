@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of releases against itself, and the words of bgpd. */
+#include "unit.h"
+
+#include <string.h>
+
+#include "release.h"
+#include "word.h"
+
+/* Relations that hold between the numbers on every line. */
+START_TEST(numbers_hang_together)
+{
+	enum release r = (enum release)_i;
+	bool is_new = r >= RELEASE_10_0;
+
+	ck_assert_uint_eq(release_fact(r, MSG_ROUTE_ADD), is_new ? 9 : 8);
+	ck_assert_uint_eq(release_fact(r, MSG_ROUTE_DELETE), release_fact(r, MSG_ROUTE_ADD) + 1);
+	ck_assert_uint_eq(release_fact(r, MSG_CAPABILITIES), release_fact(r, MSG_HELLO) + 1);
+	ck_assert_uint_eq(release_fact(r, MSG_REDISTRIBUTE_ROUTE_DEL),
+		release_fact(r, MSG_REDISTRIBUTE_ROUTE_ADD) + 1);
+	ck_assert_uint_eq(release_fact(r, MSG_CLIENT_CAPABILITIES), release_fact(r, MSG_ERROR) + 1);
+	if (r > RELEASE_7_5) {
+		ck_assert_uint_eq(
+			release_fact(r, MSG_ROUTE_NOTIFY_REQUEST), release_fact(r, MSG_ERROR) + 6);
+		ck_assert_uint_eq(
+			release_fact(r, MSG_CLIENT_CLOSE_NOTIFY), release_fact(r, MSG_ERROR) + 7);
+	}
+	/* The route type LOCAL came in before static with FRR 10. */
+	ck_assert_uint_eq(release_fact(r, TYPE_STATIC), is_new ? 4 : 3);
+	ck_assert_uint_eq(release_fact(r, TYPE_OPENFABRIC), is_new ? 27 : 26);
+	ck_assert_int_eq(release_fact(r, TYPE_TABLE_DIRECT) != 0, is_new);
+}
+END_TEST
+
+static const enum fact what_identifies[] = {
+	MSG_ERROR, MSG_HELLO, SIZE_CAPABILITIES, MSG_VRF_ADD, SIZE_VRF_ADD};
+
+START_TEST(no_two_lines_look_alike)
+{
+	for (enum release a = 0; a < N_RELEASES; a++) {
+		for (enum release b = 0; b < a; b++) {
+			bool same = true;
+
+			for (size_t i = 0; i < N_ELEMENTS(what_identifies); i++)
+				same &= release_fact(a, what_identifies[i]) ==
+					release_fact(b, what_identifies[i]);
+			ck_assert(!same);
+			ck_assert_str_ne(release_text(a), release_text(b));
+		}
+	}
+	ck_assert_str_eq(release_text(N_RELEASES), "");
+}
+END_TEST
+
+/* A number taken for another message on the same line would be worse than none. */
+START_TEST(no_two_messages_share_a_number)
+{
+	for (enum fact a = MSG_ERROR; a <= MSG_CLIENT_CLOSE_NOTIFY; a++) {
+		for (enum fact b = MSG_ERROR; b < a; b++) {
+			uint16_t number = release_fact((enum release)_i, a);
+
+			ck_assert(number == 0 || number != release_fact((enum release)_i, b));
+		}
+	}
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	bool ok;
+	enum zapi_word word;
+	uint16_t instance;
+} words[] = {
+	{"static", true, ZAPI_STATIC, 0},
+	{"openfabric", true, ZAPI_OPENFABRIC, 0},
+	{"babel", true, ZAPI_BABEL, 0},
+	{"nhrp", true, ZAPI_NHRP, 0},
+	{"isis", true, ZAPI_ISIS, 0},
+	{"connected", true, ZAPI_CONNECTED, 0},
+	{"ospf 1", true, ZAPI_OSPF, 1},
+	{"table 255", true, ZAPI_TABLE, 255},
+	{"table-direct 100", true, ZAPI_TABLE_DIRECT, 100},
+	{"table 254", true, ZAPI_TABLE, 254},
+	{"table-direct 254", false, 0, 0}, /* the kernel's main and local tables */
+	{"table-direct 255", false, 0, 0},
+	{"", false, 0, 0},
+	{" static", false, 0, 0},
+	{"static ", false, 0, 0},
+	{"static 1", false, 0, 0},
+	{"stat", false, 0, 0},
+	{"statics", false, 0, 0},
+	{"Static", false, 0, 0},
+	{"ospf", false, 0, 0},
+	{"ospf ", false, 0, 0},
+	{"ospf 0", false, 0, 0},
+	{"ospf 01", false, 0, 0},
+	{"ospf 256", false, 0, 0},
+	{"ospf 99999999999999999999", false, 0, 0},
+	{"ospf -1", false, 0, 0},
+	{"ospf 1x", false, 0, 0},
+	{"ospf  1", false, 0, 0},
+	{"table_direct 1", false, 0, 0},
+	{"bgp", false, 0, 0},
+};
+
+START_TEST(words_are_parsed)
+{
+	enum zapi_word word = ZAPI_BABEL;
+	uint16_t instance = 77;
+
+	ck_assert_int_eq(zapi_word_parse(words[_i].text, &word, &instance), words[_i].ok);
+	ck_assert_int_eq(word, words[_i].ok ? words[_i].word : ZAPI_BABEL);
+	ck_assert_uint_eq(instance, words[_i].ok ? words[_i].instance : 77);
+	if (words[_i].ok)
+		ck_assert(strncmp(words[_i].text, zapi_word_text(word),
+				  strlen(zapi_word_text(word))) == 0);
+}
+END_TEST
+
+/* HELLO static would make zebra delete the operator's static routes when we go. */
+START_TEST(hello_is_never_said_with_a_type_of_others)
+{
+	for (enum release r = 0; r < N_RELEASES; r++) {
+		ck_assert_uint_eq(word_hello_type(ZAPI_STATIC, r), 0);
+		ck_assert_uint_eq(word_hello_type(ZAPI_CONNECTED, r), 0);
+		ck_assert_uint_eq(
+			word_hello_type(ZAPI_OPENFABRIC, r), release_fact(r, TYPE_OPENFABRIC));
+	}
+	ck_assert_uint_eq(word_hello_type(ZAPI_TABLE_DIRECT, RELEASE_9_1), 0);
+}
+END_TEST
+
+START_TEST(some_words_reach_ipv4_only)
+{
+	ck_assert(zapi_word_has_family(ZAPI_STATIC, AF_INET6));
+	ck_assert(zapi_word_has_family(ZAPI_TABLE_DIRECT, AF_INET6));
+	ck_assert(!zapi_word_has_family(ZAPI_OSPF, AF_INET6));
+	ck_assert(!zapi_word_has_family(ZAPI_TABLE, AF_INET6));
+	ck_assert(zapi_word_has_family(ZAPI_TABLE, AF_INET));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("zapi/release");
+	TCase *tcase = tcase_create("release");
+
+	suite_add_tcase(suite, tcase);
+	tcase_add_loop_test(tcase, numbers_hang_together, 0, N_RELEASES);
+	tcase_add_test(tcase, no_two_lines_look_alike);
+	tcase_add_loop_test(tcase, no_two_messages_share_a_number, 0, N_RELEASES);
+	tcase_add_loop_test(tcase, words_are_parsed, 0, N_ELEMENTS(words));
+	tcase_add_test(tcase, hello_is_never_said_with_a_type_of_others);
+	tcase_add_test(tcase, some_words_reach_ipv4_only);
+	return unit_run(suite);
+}

@@ -1,0 +1,677 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of routes: facts in, states and orders out. No socket, and a clock by hand. */
+#include "unit.h"
+
+#include <string.h>
+
+#include "table.h"
+
+static struct table table;
+static struct mono now;
+static uint64_t n_barriers;
+
+static void setup(enum zapi_word word)
+{
+	static const uint32_t tags[] = {4711, 4712};
+	struct zapi_options options = {.word = word, .tags = tags, .n_tags = 2};
+
+	table_init(&table, &options);
+	now = mono_s(1000);
+}
+
+static void setup_learned(enum zapi_word word)
+{
+	setup(word);
+	table_learned(&table, false);
+}
+
+static struct prefix parse(const char *text)
+{
+	struct prefix prefix;
+
+	ck_assert(prefix_parse(text, &prefix));
+	return prefix;
+}
+
+static void want(const char *prefix, uint32_t tag, uint32_t metric)
+{
+	table_want(&table, &(struct zapi_route){parse(prefix), tag, metric});
+}
+
+static void unwant(const char *prefix)
+{
+	struct prefix parsed = parse(prefix);
+
+	table_unwant(&table, &parsed);
+}
+
+static void seen(const char *prefix, uint32_t tag, uint32_t metric)
+{
+	struct wire_route route = {
+		.prefix = parse(prefix), .readable = true, .tag = tag, .metric = metric};
+
+	ck_assert(table_feed_add(&table, &route));
+}
+
+/* By a zebra that found it in the kernel. */
+static void seen_reread(const char *prefix)
+{
+	struct wire_route route = {.prefix = parse(prefix), .readable = true, .reread = true};
+
+	ck_assert(table_feed_add(&table, &route));
+}
+
+static void unseen(const char *prefix)
+{
+	struct prefix parsed = parse(prefix);
+
+	table_feed_del(&table, &parsed, now);
+}
+
+static void notified(enum wire_note note, const char *prefix)
+{
+	struct wire_notify notify = {note, parse(prefix)};
+
+	table_notify(&table, &notify, now);
+}
+
+/* All orders as one text: "-PREFIX METRIC" for a delete, "+PREFIX TAG METRIC" for an add. */
+static void expect_orders(const char *expected)
+{
+	auto_free char *text = NULL;
+	size_t size;
+	FILE *out = xmemstream(&text, &size);
+	struct order order;
+	char p[PREFIX_STRLEN];
+
+	while (table_next_order(&table, now, n_barriers + 1, &order)) {
+		if (order.remove)
+			fprintf(out, "-%s %u ", prefix_text(&order.removed.prefix, p),
+				order.removed.metric);
+		if (order.add)
+			fprintf(out, "+%s %u %u ", prefix_text(&order.added.prefix, p),
+				order.added.tag, order.added.metric);
+	}
+	fclose(out);
+	ck_assert_str_eq(text, expected);
+}
+
+/* All news as one text: "PREFIX STATE", reasons in parentheses by their first word's end. */
+static void expect_news(const char *expected)
+{
+	auto_free char *text = NULL;
+	size_t size;
+	FILE *out = xmemstream(&text, &size);
+	struct zapi_event event;
+	char p[PREFIX_STRLEN];
+
+	while (table_pop_news(&table, &event)) {
+		fprintf(out, "%s %s ", prefix_text(&event.prefix, p),
+			zapi_route_state_text(event.state));
+		ck_assert_int_eq(event.text[0] != '\0', event.state == ZAPI_REJECTED);
+	}
+	fclose(out);
+	ck_assert_str_eq(text, expected);
+}
+
+static void expect_reason(const char *part)
+{
+	struct zapi_event event;
+
+	ck_assert(table_pop_news(&table, &event));
+	ck_assert_int_eq(event.state, ZAPI_REJECTED);
+	ck_assert_msg(strstr(event.text, part), "%s", event.text);
+}
+
+static bool settle_after(int64_t ms)
+{
+	now = mono_add(now, mono_ms(ms));
+	return table_settle(&table, now, n_barriers);
+}
+
+#define A "10.0.0.1/32"
+#define B "10.0.0.2/32"
+#define C "fd00::1/128"
+
+START_TEST(a_route_lives_and_dies)
+{
+	setup(ZAPI_STATIC);
+	want(A, 4711, 5);
+	expect_news(A " pending ");
+	expect_orders("");
+	table_learned(&table, false);
+	expect_orders("+" A " 4711 5 ");
+	expect_news("");
+	seen(A, 4711, 5);
+	expect_news(A " redistributed ");
+	ck_assert_uint_eq(table.counts[COUNT_REDISTRIBUTED], 1);
+	want(A, 4711, 5);
+	seen(A, 4711, 5);
+	expect_news("");
+	expect_orders("");
+	unwant(A);
+	expect_orders("-" A " 5 ");
+	expect_news(A " withdrawing ");
+	unseen(A);
+	expect_news(A " gone ");
+	ck_assert_uint_eq(table.routes.n, 0);
+	ck_assert_uint_eq(table.counts[COUNT_WANTED], 0);
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(own_types_are_notified)
+{
+	setup_learned(ZAPI_OPENFABRIC);
+	want(A, 1, 5);
+	expect_orders("+" A " 1 5 ");
+	notified(WIRE_INSTALLED, A);
+	expect_news(A " installed ");
+	seen(A, 1, 5);
+	expect_news(A " redistributed ");
+	notified(WIRE_BETTER_ADMIN_WON, A);
+	expect_reason("better route");
+	unseen(A);
+	expect_news("");
+	ck_assert_uint_eq(table.n_failures, 1);
+	expect_orders("");
+	notified(WIRE_INSTALLED, A);
+	expect_news(A " installed ");
+	seen(A, 1, 5);
+	expect_news(A " redistributed ");
+	notified(WIRE_FAIL_INSTALL, A);
+	expect_reason("kernel");
+	seen(A, 1, 5);
+	expect_news(A " redistributed ");
+	unwant(A);
+	expect_orders("-" A " 5 ");
+	notified(WIRE_REMOVED, A);
+	expect_news(A " withdrawing ");
+	unseen(A);
+	expect_news(A " gone ");
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(only_the_last_state_is_sent)
+{
+	setup_learned(ZAPI_STATIC);
+	for (uint32_t i = 0; i < 100; i++) {
+		want(A, 4711, i);
+		want(B, 4711, i);
+		unwant(B);
+	}
+	ck_assert_uint_le(table.n_dirty, 2);
+	expect_orders("+" A " 4711 99 ");
+	/* Told is what is true when asked, and the end of what the owner once named. */
+	expect_news(A " pending " B " gone ");
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(a_change_waits_for_its_confirmation)
+{
+	setup_learned(ZAPI_STATIC);
+	want(A, 4711, 5);
+	expect_orders("+" A " 4711 5 ");
+	seen(A, 4711, 5);
+	expect_news(A " redistributed ");
+	want(A, 4712, 5);
+	expect_news(A " pending ");
+	expect_orders("+" A " 4712 5 ");
+	seen(A, 4711, 5); /* still the old one */
+	expect_news("");
+	seen(A, 4712, 5);
+	expect_news(A " redistributed ");
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(a_static_metric_is_a_key_on_late_releases)
+{
+	setup(ZAPI_STATIC);
+	table_learned(&table, true);
+	want(A, 4711, 5);
+	expect_orders("+" A " 4711 5 ");
+	seen(A, 4711, 5);
+	want(A, 4711, 50);
+	expect_orders("-" A " 5 +" A " 4711 50 ");
+	unseen(A); /* zebra may tell of the deletion, or of the change only */
+	expect_news(A " pending ");
+	seen(A, 4711, 50);
+	expect_news(A " redistributed ");
+	ck_assert_uint_eq(table.n_failures, 0);
+	/* A left-over with another metric, from a former life. */
+	table_lost(&table);
+	seen(B, 4712, 7);
+	want(B, 4711, 8);
+	table_learned(&table, true);
+	expect_orders("-" B " 7 +" B " 4711 8 +" A " 4711 50 ");
+	/* The one we delete hid another one. */
+	unwant(B);
+	expect_orders("-" B " 7 ");
+	seen(B, 4711, 8);
+	expect_orders("-" B " 8 ");
+	unseen(B);
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(the_operators_static_routes_are_sacred)
+{
+	setup(ZAPI_STATIC);
+	table_complete(&table);
+	seen(A, 100, 0);
+	seen(B, 0, 0);
+	want(A, 4711, 5);
+	table_learned(&table, false);
+	expect_reason("operator");
+	expect_orders("");
+	unwant(A);
+	expect_news(A " gone ");
+	unwant(B);
+	expect_orders("");
+	/* It goes, and ours may come. */
+	want(A, 4711, 5);
+	expect_orders("");
+	unseen(A);
+	expect_orders("+" A " 4711 5 ");
+	seen(A, 4711, 5);
+	expect_news(A " redistributed ");
+	/* It comes back over ours. */
+	seen(A, 100, 0);
+	expect_reason("operator");
+	expect_orders("");
+	unwant(A);
+	expect_orders("");
+	expect_news(A " gone ");
+	/* While ours is being deleted. */
+	want(C, 4711, 5);
+	expect_orders("+" C " 4711 5 ");
+	seen(C, 4711, 5);
+	unwant(C);
+	seen(C, 100, 0);
+	expect_orders("");
+	expect_news(C " gone ");
+	table_deinit(&table);
+}
+END_TEST
+
+/* zebra died, and its successor found our routes in the kernel, without their tags. */
+START_TEST(orphans_may_be_taken_over)
+{
+	setup_learned(ZAPI_STATIC);
+	table_complete(&table);
+	want(A, 4711, 5);
+	want(B, 4711, 5);
+	expect_orders("+" A " 4711 5 +" B " 4711 5 ");
+	seen(A, 4711, 5);
+	seen(B, 4711, 5);
+	expect_news(A " redistributed " B " redistributed ");
+	table_lost(&table);
+	unwant(B);
+	expect_news(B " withdrawing " A " pending ");
+	seen_reread(A);
+	seen_reread(B);
+	seen_reread(C); /* may be the operator's: staticd is not back yet */
+	table_learned(&table, false);
+	expect_orders("+" A " 4711 5 -" B " 0 ");
+	expect_news("");
+	seen(A, 4711, 5);
+	unseen(B);
+	expect_news(A " redistributed " B " gone ");
+	/* staticd is back, and C was its own. */
+	want(C, 4711, 5);
+	expect_orders("+" C " 4711 5 ");
+	seen(C, 100, 0);
+	expect_reason("operator");
+	unwant(C);
+	expect_orders("");
+	table_deinit(&table);
+	/* Where the metric is a key, the orphan would stay beside the new one. */
+	setup(ZAPI_STATIC);
+	seen_reread(A);
+	want(A, 4711, 5);
+	table_learned(&table, true);
+	expect_orders("-" A " 0 +" A " 4711 5 ");
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(an_unreadable_static_route_is_not_ours)
+{
+	struct wire_route route = {.prefix = parse(A), .readable = false};
+
+	setup(ZAPI_STATIC);
+	table_complete(&table);
+	ck_assert(table_feed_add(&table, &route));
+	table_learned(&table, false);
+	want(A, 4711, 0);
+	expect_orders("");
+	expect_reason("operator");
+	table_deinit(&table);
+	/* Of an own type it can only be ours. */
+	setup(ZAPI_OPENFABRIC);
+	table_complete(&table);
+	ck_assert(table_feed_add(&table, &route));
+	table_learned(&table, false);
+	expect_orders("-" A " 0 ");
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(leftovers_wait_for_completion)
+{
+	struct prefix *left;
+
+	setup(ZAPI_STATIC);
+	seen(A, 4711, 5);
+	seen(B, 4712, 6);
+	seen(C, 100, 0);
+	want(A, 4711, 5);
+	table_learned(&table, false);
+	expect_orders("+" A " 4711 5 "); /* once more: nexthop or distance may have changed */
+	expect_news(A " redistributed ");
+	ck_assert_uint_eq(table_leftovers(&table, &left), 1);
+	ck_assert_str_eq(prefix_text(&left[0], (char[PREFIX_STRLEN]){0}), B);
+	free(left);
+	ck_assert_uint_eq(table.counts[COUNT_LEFTOVERS], 1);
+	table_complete(&table);
+	expect_orders("-" B " 6 ");
+	expect_news(B " withdrawing ");
+	unseen(B);
+	expect_news(B " gone ");
+	/* From now on one that turns up is deleted at once. */
+	seen(B, 4712, 6);
+	expect_orders("-" B " 6 ");
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(a_leftover_may_be_cleared_by_name)
+{
+	setup(ZAPI_STATIC);
+	seen(A, 4711, 5);
+	table_learned(&table, false);
+	unwant(A);
+	expect_orders("-" A " 5 ");
+	unseen(A);
+	expect_news(A " gone ");
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(what_was_withdrawn_without_zebra_is_gone_when_known)
+{
+	setup_learned(ZAPI_STATIC);
+	want(A, 4711, 5);
+	want(B, 4711, 5);
+	want(C, 4711, 5);
+	expect_orders("+" A " 4711 5 +" B " 4711 5 +" C " 4711 5 ");
+	seen(A, 4711, 5);
+	seen(B, 4711, 5);
+	expect_news(A " redistributed " B " redistributed " C " pending ");
+	table_lost(&table);
+	expect_news(B " pending " A " pending ");
+	unwant(A);
+	unwant(B);
+	unwant(C);
+	expect_news(A " withdrawing " B " withdrawing " C " withdrawing ");
+	seen(A, 4711, 5);
+	seen(B, 100, 0); /* meanwhile the operator's */
+	table_learned(&table, false);
+	expect_orders("-" C " 5 -" A " 5 ");
+	expect_news(B " gone ");
+	unseen(A);
+	expect_news(A " gone ");
+	/* C never showed in the feed: silence tells, once the barrier was answered. */
+	ck_assert(settle_after(1000));
+	expect_news("");
+	n_barriers++;
+	ck_assert(!settle_after(1000));
+	expect_news(C " gone ");
+	n_barriers = 0;
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(never_sent_is_gone_at_once)
+{
+	setup(ZAPI_STATIC);
+	want(A, 4711, 5);
+	expect_news(A " pending ");
+	unwant(A);
+	expect_news(A " gone ");
+	ck_assert_uint_eq(table.routes.n, 0);
+	table_deinit(&table);
+}
+END_TEST
+
+/* staticd restarts: zebra drops all static routes. */
+START_TEST(lost_static_routes_are_sent_again)
+{
+	setup_learned(ZAPI_STATIC);
+	want(A, 4711, 5);
+	expect_orders("+" A " 4711 5 ");
+	seen(A, 4711, 5);
+	expect_news(A " redistributed ");
+	unseen(A);
+	expect_orders("+" A " 4711 5 ");
+	expect_reason("does not select");
+	seen(A, 4711, 5);
+	expect_news(A " redistributed ");
+	/* Again at once: somebody fights us. Not more often than once per look. */
+	n_barriers = 1;
+	unseen(A);
+	expect_orders("");
+	settle_after(500);
+	expect_orders("+" A " 4711 5 ");
+	n_barriers = 0;
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(hidden_static_routes_are_sent_again_when_staticd_left)
+{
+	setup_learned(ZAPI_STATIC);
+	want(A, 4711, 5);
+	want(B, 4711, 5);
+	expect_orders("+" A " 4711 5 +" B " 4711 5 ");
+	seen(A, 4711, 5);
+	table_doubt(&table);
+	expect_orders("+" B " 4711 5 ");
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(a_lost_own_route_is_sent_again_when_removed)
+{
+	setup_learned(ZAPI_OPENFABRIC);
+	want(A, 1, 5);
+	expect_orders("+" A " 1 5 ");
+	seen(A, 1, 5);
+	unseen(A); /* beaten, or removed: the notification tells */
+	expect_orders("");
+	notified(WIRE_REMOVED, A);
+	expect_orders("+" A " 1 5 ");
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(a_delete_followed_by_an_add_is_no_loss)
+{
+	setup_learned(ZAPI_STATIC);
+	want(A, 4711, 5);
+	expect_orders("+" A " 4711 5 ");
+	seen(A, 4711, 5);
+	expect_news(A " redistributed ");
+	unwant(A);
+	expect_orders("-" A " 5 ");
+	want(A, 4711, 5);
+	expect_orders("+" A " 4711 5 ");
+	expect_news(A " pending ");
+	unseen(A);
+	expect_news("");
+	expect_orders("");
+	seen(A, 4711, 5);
+	expect_news(A " redistributed ");
+	ck_assert_uint_eq(table.n_failures, 0);
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(silence_is_told_after_a_while)
+{
+	setup_learned(ZAPI_STATIC);
+	want(A, 4711, 5);
+	expect_orders("+" A " 4711 5 ");
+	expect_news(A " pending ");
+	n_barriers = 1;
+	while (settle_after(500))
+		expect_news("");
+	expect_reason("does not select");
+	ck_assert_double_ge(mono_to_s(now), 1010);
+	ck_assert_double_le(mono_to_s(now), 1011);
+	seen(A, 4711, 5);
+	expect_news(A " redistributed ");
+	n_barriers = 0;
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(a_delete_without_effect_is_repeated)
+{
+	int n = 0;
+
+	setup_learned(ZAPI_STATIC);
+	seen(A, 4711, 5);
+	unwant(A);
+	expect_orders("-" A " 5 ");
+	n_barriers = 1;
+	for (; settle_after(500) && n < 100; n++)
+		;
+	ck_assert_int_eq(n, 9);
+	expect_orders("-" A " 5 ");
+	unseen(A);
+	ck_assert(!settle_after(500));
+	n_barriers = 0;
+	table_deinit(&table);
+}
+END_TEST
+
+/* Another one of us with the same tag: we insist for a while, then say so. */
+START_TEST(a_route_that_stays_different_is_rejected)
+{
+	unsigned n_sent = 0;
+	struct order order;
+
+	setup_learned(ZAPI_STATIC);
+	want(A, 4711, 5);
+	seen(A, 4712, 9);
+	n_barriers = 1;
+	for (int i = 0; i < 100; i++) {
+		while (table_next_order(&table, now, n_barriers, &order))
+			n_sent++;
+		seen(A, 4712, 9);
+		settle_after(500);
+	}
+	expect_reason("another tag or metric");
+	ck_assert_uint_le(n_sent, 100);
+	n_barriers = 0;
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(what_cannot_be_is_refused)
+{
+	setup_learned(ZAPI_TABLE);
+	want(C, 4711, 5);
+	expect_orders("");
+	expect_reason("IPv4 only");
+	table_deinit(&table);
+	setup_learned(ZAPI_STATIC);
+	want(A, 4713, 5);
+	expect_orders("");
+	expect_reason("one of our tags");
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(connected_only_watches)
+{
+	setup(ZAPI_CONNECTED);
+	table_complete(&table);
+	seen(A, 0, 0);
+	seen(B, 0, 0);
+	table_learned(&table, false);
+	want(A, 4711, 7);
+	want(C, 0, 0);
+	expect_orders("");
+	expect_news(A " redistributed " C " pending ");
+	unseen(A);
+	expect_reason("connected");
+	seen(A, 0, 0);
+	expect_news(A " redistributed ");
+	/* The address is taken away after we said so, not before. */
+	unwant(A);
+	unwant(B);
+	expect_news(A " gone ");
+	expect_orders("");
+	ck_assert_uint_eq(table.counts[COUNT_LEFTOVERS], 0);
+	table_deinit(&table);
+}
+END_TEST
+
+START_TEST(the_feed_is_bounded)
+{
+	struct wire_route route = {.prefix = {.family = AF_INET, .len = 32}, .readable = true};
+	size_t n = 0;
+
+	setup(ZAPI_STATIC);
+	while (n < TABLE_FEED_MAX) {
+		uint32_t address = (uint32_t)n++;
+
+		for (int i = 3; i >= 0; i--, address >>= 8)
+			route.prefix.addr[i] = (uint8_t)address;
+		ck_assert(table_feed_add(&table, &route));
+	}
+	ck_assert(table_feed_add(&table, &route));
+	route.prefix.addr[0] = 200;
+	ck_assert(!table_feed_add(&table, &route));
+	table_lost(&table);
+	ck_assert_uint_eq(table.routes.n, 0);
+	ck_assert_uint_eq(table.n_feed, 0);
+	table_deinit(&table);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("zapi/table");
+	TCase *tcase = tcase_create("table");
+
+	suite_add_tcase(suite, tcase);
+	tcase_add_test(tcase, a_route_lives_and_dies);
+	tcase_add_test(tcase, own_types_are_notified);
+	tcase_add_test(tcase, only_the_last_state_is_sent);
+	tcase_add_test(tcase, a_change_waits_for_its_confirmation);
+	tcase_add_test(tcase, a_static_metric_is_a_key_on_late_releases);
+	tcase_add_test(tcase, the_operators_static_routes_are_sacred);
+	tcase_add_test(tcase, orphans_may_be_taken_over);
+	tcase_add_test(tcase, an_unreadable_static_route_is_not_ours);
+	tcase_add_test(tcase, leftovers_wait_for_completion);
+	tcase_add_test(tcase, a_leftover_may_be_cleared_by_name);
+	tcase_add_test(tcase, what_was_withdrawn_without_zebra_is_gone_when_known);
+	tcase_add_test(tcase, never_sent_is_gone_at_once);
+	tcase_add_test(tcase, lost_static_routes_are_sent_again);
+	tcase_add_test(tcase, hidden_static_routes_are_sent_again_when_staticd_left);
+	tcase_add_test(tcase, a_lost_own_route_is_sent_again_when_removed);
+	tcase_add_test(tcase, a_delete_followed_by_an_add_is_no_loss);
+	tcase_add_test(tcase, silence_is_told_after_a_while);
+	tcase_add_test(tcase, a_delete_without_effect_is_repeated);
+	tcase_add_test(tcase, a_route_that_stays_different_is_rejected);
+	tcase_add_test(tcase, what_cannot_be_is_refused);
+	tcase_add_test(tcase, connected_only_watches);
+	tcase_add_test(tcase, the_feed_is_bounded);
+	return unit_run(suite);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finds out zebra's release line, before anything is sent that another line could misread. */
+#pragma once
+
+#include <cosmolet/zapi.h>
+
+#include "release.h"
+#include "wire.h"
+
+enum detect_stage {
+	DETECT_PROBING,  /* the probe is out */
+	DETECT_GREETING, /* HELLO is out */
+	DETECT_NAMING,   /* capabilities are in; the default VRF is to come */
+};
+
+struct detect {
+	enum zapi_word word;
+	uint16_t instance;
+	enum detect_stage stage;
+	/* What was seen; 0: not yet. */
+	uint16_t error;
+	uint16_t hello;
+	uint16_t capabilities_size;
+	uint16_t vrf_add;
+	uint16_t vrf_add_size;
+	enum release release;
+	char text[160];
+};
+
+enum detect_verdict {
+	DETECT_MORE,    /* the next message, please */
+	DETECT_FOUND,   /* release is known, and HELLO has been said */
+	DETECT_REFUSED, /* text says what was seen */
+};
+
+void detect_begin(struct detect *detect, enum zapi_word word, uint16_t instance, struct writer *w);
+/* Messages that are no answer to ours are passed over. */
+enum detect_verdict detect_take(
+	struct detect *detect, const struct wire_frame *frame, struct writer *w);
+/* What zebra has left unanswered, as a text for people; lives in *detect. */
+const char *detect_silence(struct detect *detect);

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The conversation with zebra: one connection after the other, each brought to the same end.
+ *
+ * The idea: every connection walks the same way (detect the release, learn the feed, replay all
+ * that is wanted, then follow), whatever ended the one before. Nothing is patched up. Two
+ * properties of zebra shape it. It drops unread input when the peer closes, so nothing is closed on
+ * purpose before a barrier was answered. And it may handle a HELLO before it has noticed that the
+ * old connection is gone, which with graceful restart ends in an assertion of zebra's: hence a
+ * second between the two.
+ */
+#include "session.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <cosmolet/log.h>
+
+#define BACKOFF_FIRST_MS 1000 /* never less: see above */
+#define BACKOFF_MAX_MS   30000
+#define DETECT_LIMIT_S   10
+#define LEARN_LIMIT_S    60
+#define STALL_S          30
+/* Messages that are always kept room for, besides the orders: barriers and graceful restart. */
+#define ROOM_FOR_CONTROL 8
+
+static void lost(struct session *s, const char *why);
+static void on_pump(struct loop_job *job);
+static void on_settle(struct loop_timer *timer);
+
+/* Once per connection and kind. */
+static void printf_like(3, 4) tell_problem(struct session *s, bool *told, const char *format, ...)
+{
+	char text[sizeof(s->down_text)];
+	va_list args;
+
+	if (*told)
+		return;
+	*told = true;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	s->owner->event(s, ZAPI_EVENT_PROBLEM, text);
+}
+
+/* sending */
+
+static bool restart_is_complete(const struct session *s)
+{
+	return word_kind(s->word) == WORD_OWN && s->table.complete && !s->restart_completed &&
+	       !s->withdrawing && s->replay_barrier && s->barrier_answered >= s->replay_barrier;
+}
+
+static bool has_to_send(const struct session *s)
+{
+	return s->table.n_dirty || s->barrier_due || restart_is_complete(s) ||
+	       (s->finishing && !s->finish_barrier);
+}
+
+/* Starts whatever the last change makes necessary. To be called at the end of every entry. */
+void session_kick(struct session *s)
+{
+	struct table *t = &s->table;
+
+	if (!TAILQ_EMPTY(&t->news))
+		s->owner->news(s);
+	if (s->phase != SESSION_READY)
+		return;
+	if (has_to_send(s) && channel_queued(&s->channel) == 0) /* else when it has drained */
+		loop_job_queue(s->loop, &s->pump_job, on_pump);
+	if (!TAILQ_EMPTY(&t->awaiting) && !s->settle_timer.loop)
+		loop_timer_after(s->loop, &s->settle_timer, mono_ms(TABLE_SETTLE_MS), on_settle);
+}
+
+static uint64_t send_barrier(struct session *s)
+{
+	struct writer w = channel_writer(&s->channel);
+
+	wire_write_probe(&w);
+	channel_wrote(&s->channel, &w);
+	s->barrier_due = false;
+	if (s->barrier_answered == s->barrier_sent)
+		s->waiting_since = loop_now(s->loop);
+	return ++s->barrier_sent;
+}
+
+static void give_order(struct session *s, const struct order *order)
+{
+	struct writer w;
+
+	if (order->remove) {
+		w = channel_writer(&s->channel);
+		wire_write_route_delete(&w, s->release, &s->kind, &order->removed);
+		channel_wrote(&s->channel, &w);
+	}
+	if (order->add) {
+		w = channel_writer(&s->channel);
+		wire_write_route_add(&w, s->release, &s->kind, &order->added);
+		channel_wrote(&s->channel, &w);
+	}
+	s->barrier_due = true;
+}
+
+/* Ends graceful restart's waiting: zebra sweeps what we did not send again. */
+static void complete_restart(struct session *s)
+{
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+
+	for (size_t i = 0; i < N_ELEMENTS(families); i++) {
+		struct writer w = channel_writer(&s->channel);
+
+		wire_write_restart_complete(&w, s->release, families[i]);
+		channel_wrote(&s->channel, &w);
+	}
+	s->restart_completed = true;
+}
+
+/* Sent with the deletes under way: even a finish that is cut short then leaves no stale routes. */
+static void send_finish(struct session *s)
+{
+	if (s->withdrawing && word_kind(s->word) == WORD_OWN) {
+		struct writer w = channel_writer(&s->channel);
+
+		wire_write_restart_off(&w, s->release);
+		channel_wrote(&s->channel, &w);
+	}
+	s->finish_barrier = send_barrier(s);
+}
+
+/* What follows when all orders are given. */
+static void follow_up(struct session *s)
+{
+	if (s->barrier_due) {
+		uint64_t barrier = send_barrier(s);
+
+		if (!s->replay_barrier)
+			s->replay_barrier = barrier;
+	}
+	if (restart_is_complete(s))
+		complete_restart(s);
+	if (s->finishing && !s->finish_barrier)
+		send_finish(s);
+}
+
+/* finishing */
+
+void session_end(struct session *s, bool ok)
+{
+	if (s->phase == SESSION_OVER)
+		return;
+	s->phase = SESSION_OVER;
+	channel_close(&s->channel);
+	loop_timer_stop(&s->phase_timer);
+	loop_timer_stop(&s->settle_timer);
+	loop_job_stop(&s->pump_job);
+	s->owner->over(s, ok);
+}
+
+/* Everything was read, and whatever was to be deleted is known gone. */
+static void end_if_over(struct session *s)
+{
+	bool sent = s->finish_barrier && s->barrier_answered >= s->finish_barrier;
+
+	if (!s->finishing || s->phase != SESSION_READY || !sent)
+		return;
+	if (s->withdrawing && (s->table.counts[COUNT_LEAVING] || s->table.n_dirty))
+		return;
+	session_end(s, true);
+}
+
+void session_finish(struct session *s, bool withdraw)
+{
+	s->finishing = true;
+	s->withdrawing = withdraw;
+	if (withdraw) {
+		table_complete(&s->table);
+		table_unwant_all(&s->table);
+	}
+	if (s->phase == SESSION_WAITING && !withdraw)
+		session_end(s, false);
+	session_kick(s);
+}
+
+/* the pump */
+
+static void pump(struct session *s)
+{
+	struct mono now = loop_now(s->loop);
+	struct order order;
+	int r;
+
+	while (s->phase == SESSION_READY && channel_has_room(&s->channel, ROOM_FOR_CONTROL + 2) &&
+		table_next_order(&s->table, now, s->barrier_sent + 1, &order))
+		give_order(s, &order);
+	if (s->phase == SESSION_READY && s->table.n_dirty == 0)
+		follow_up(s);
+	r = channel_is_open(&s->channel) ? channel_flush(&s->channel) : 0;
+	if (r < 0)
+		lost(s, strerrordesc_np(-r));
+	end_if_over(s);
+	session_kick(s);
+}
+
+static void on_pump(struct loop_job *job)
+{
+	pump(container_of(job, struct session, pump_job));
+}
+
+static void on_drained(struct channel *channel)
+{
+	pump(container_of(channel, struct session, channel));
+}
+
+static void on_settle(struct loop_timer *timer)
+{
+	struct session *s = container_of(timer, struct session, settle_timer);
+	struct mono now = loop_now(s->loop);
+
+	table_settle(&s->table, now, s->barrier_answered);
+	if (s->barrier_answered < s->barrier_sent &&
+		mono_before(mono_add(s->waiting_since, mono_s(STALL_S)), now))
+		tell_problem(s, &s->stall_told,
+			"zebra has not read our messages for more than %d seconds", STALL_S);
+	pump(s);
+}
+
+/* connecting */
+
+static void on_phase_timer(struct loop_timer *timer);
+
+/* 1, 2, 4 … 30 seconds, and up to a quarter more, so that not all nodes come at once. */
+static struct mono backoff(unsigned n_attempts)
+{
+	int64_t ms = BACKOFF_FIRST_MS;
+	uint16_t dice = 0;
+
+	while (n_attempts-- > 0 && ms < BACKOFF_MAX_MS)
+		ms *= 2;
+	ms = MIN(ms, BACKOFF_MAX_MS);
+	if (getrandom(&dice, sizeof(dice), GRND_NONBLOCK) < 0)
+		dice = (uint16_t)mono_now().ns;
+	return mono_ms(ms + ms / 4 * dice / UINT16_MAX);
+}
+
+/* The same reason again and again is told once. */
+static void tell_down(struct session *s, bool was_ready, const char *why)
+{
+	if (!was_ready && strcmp(s->down_text, why) == 0)
+		return;
+	snprintf(s->down_text, sizeof(s->down_text), "%s", why);
+	s->owner->event(s, ZAPI_EVENT_DOWN, why);
+}
+
+static void lost(struct session *s, const char *why)
+{
+	bool was_ready = s->phase == SESSION_READY;
+	char text[sizeof(s->down_text)]; /* why may live in what is now torn down */
+
+	snprintf(text, sizeof(text), "%s", why);
+	log_debug("zapi", "connection lost", "reason=%s", text);
+	channel_close(&s->channel);
+	loop_timer_stop(&s->settle_timer);
+	loop_job_stop(&s->pump_job);
+	table_lost(&s->table);
+	s->phase = SESSION_WAITING;
+	s->release = N_RELEASES;
+	tell_down(s, was_ready, text);
+	if (s->finishing && (was_ready || !s->withdrawing))
+		session_end(s, false);
+	else
+		loop_timer_after(
+			s->loop, &s->phase_timer, backoff(s->n_attempts++), on_phase_timer);
+	session_kick(s);
+}
+
+static void on_broken(struct channel *channel, const char *why)
+{
+	lost(container_of(channel, struct session, channel), why);
+}
+
+static void start_detecting(struct session *s)
+{
+	struct writer w = channel_writer(&s->channel);
+
+	s->phase = SESSION_DETECTING;
+	s->barrier_sent = s->barrier_answered = s->replay_barrier = s->finish_barrier = 0;
+	s->barrier_due = s->restart_completed = false;
+	s->stall_told = s->malformed_told = s->error_told = false;
+	loop_timer_after(s->loop, &s->phase_timer, mono_s(DETECT_LIMIT_S), on_phase_timer);
+	detect_begin(&s->detect, s->word, s->instance, &w);
+	channel_wrote(&s->channel, &w);
+	pump(s);
+}
+
+static void attempt(struct session *s)
+{
+	int r = channel_connect(&s->channel, s->path);
+
+	if (r < 0) {
+		auto_free char *why =
+			xasprintf("cannot connect to %s: %s", s->path, strerrordesc_np(-r));
+
+		lost(s, why);
+		return;
+	}
+	start_detecting(s);
+}
+
+static void on_phase_timer(struct loop_timer *timer)
+{
+	struct session *s = container_of(timer, struct session, phase_timer);
+
+	switch (s->phase) {
+	case SESSION_WAITING: attempt(s); break;
+	case SESSION_DETECTING: lost(s, detect_silence(&s->detect)); break;
+	case SESSION_LEARNING: lost(s, "zebra did not tell its routes in time"); break;
+	case SESSION_READY:
+	case SESSION_OVER: break;
+	}
+}
+
+/* Graceful restart comes first: switched on after a route, some releases take that for stale. */
+static void start_learning(struct session *s)
+{
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+	struct writer w = channel_writer(&s->channel);
+
+	s->phase = SESSION_LEARNING;
+	loop_timer_after(s->loop, &s->phase_timer, mono_s(LEARN_LIMIT_S), on_phase_timer);
+	if (word_kind(s->word) == WORD_OWN) {
+		wire_write_restart_on(&w, s->release, s->stale_s);
+		channel_wrote(&s->channel, &w);
+		w = channel_writer(&s->channel);
+		if (release_fact(s->release, MSG_ROUTE_NOTIFY_REQUEST))
+			wire_write_notify_request(&w, s->release);
+		channel_wrote(&s->channel, &w);
+	}
+	for (size_t i = 0; i < N_ELEMENTS(families); i++) {
+		if (!zapi_word_has_family(s->word, families[i]))
+			continue;
+		w = channel_writer(&s->channel);
+		wire_write_redistribute_add(
+			&w, s->release, families[i], s->kind.type, s->kind.instance);
+		channel_wrote(&s->channel, &w);
+	}
+	send_barrier(s);
+}
+
+static void detected(struct session *s)
+{
+	s->release = s->detect.release;
+	s->kind.type = (uint8_t)release_fact(s->release, word_type(s->word));
+	log_debug("zapi", "release found", "release=%s", release_text(s->release));
+	if (s->kind.type == 0) {
+		auto_free char *why = xasprintf("FRR %s has no route type \"%s\"",
+			release_text(s->release), zapi_word_text(s->word));
+
+		lost(s, why);
+		return;
+	}
+	start_learning(s);
+}
+
+static void take_detecting(struct session *s, const struct wire_frame *frame)
+{
+	struct writer w = channel_writer(&s->channel);
+	enum detect_verdict verdict = detect_take(&s->detect, frame, &w);
+
+	channel_wrote(&s->channel, &w);
+	switch (verdict) {
+	case DETECT_MORE: break;
+	case DETECT_FOUND: detected(s); break;
+	case DETECT_REFUSED: lost(s, s->detect.text); return;
+	}
+	pump(s);
+}
+
+/* following */
+
+static void malformed(struct session *s, const struct wire_frame *frame)
+{
+	s->n_malformed++;
+	tell_problem(s, &s->malformed_told, "zebra sent a message %u that could not be read",
+		frame->command);
+}
+
+static void take_feed(struct session *s, const struct wire_frame *frame, bool add)
+{
+	struct wire_route route;
+
+	if (!wire_read_route(s->release, frame->body, &route)) {
+		malformed(s, frame);
+		return;
+	}
+	if (route.type != s->kind.type || route.instance != s->kind.instance)
+		return;
+	if (!add)
+		table_feed_del(&s->table, &route.prefix, loop_now(s->loop));
+	else if (!table_feed_add(&s->table, &route))
+		lost(s, "zebra's feed holds too many routes to tell ours from others'");
+}
+
+static void take_notify(struct session *s, const struct wire_frame *frame)
+{
+	struct wire_notify notify;
+
+	if (!wire_read_notify(s->release, frame->body, &notify))
+		malformed(s, frame);
+	else if (word_kind(s->word) == WORD_OWN)
+		table_notify(&s->table, &notify, loop_now(s->loop));
+}
+
+/* When staticd leaves, zebra drops all static routes, ours and the unselected ones included. */
+static void take_close_notify(struct session *s, const struct wire_frame *frame)
+{
+	struct wire_client client;
+
+	if (!wire_read_close_notify(frame->body, &client))
+		malformed(s, frame);
+	else if (client.type == s->kind.type && client.instance == s->kind.instance)
+		table_doubt(&s->table);
+}
+
+static void take_error(struct session *s, const struct wire_frame *frame)
+{
+	uint32_t code;
+
+	if (!wire_read_error(frame->body, &code))
+		malformed(s, frame);
+	else
+		tell_problem(s, &s->error_told, "zebra refused a message of ours with error %u",
+			(unsigned)code);
+}
+
+static void take_barrier(struct session *s)
+{
+	if (s->barrier_answered >= s->barrier_sent)
+		return;
+	s->barrier_answered++;
+	s->waiting_since = loop_now(s->loop);
+	if (s->phase != SESSION_LEARNING)
+		return;
+	s->phase = SESSION_READY;
+	s->n_attempts = 0;
+	s->n_connects++;
+	s->down_text[0] = '\0';
+	s->barrier_due = true;
+	loop_timer_stop(&s->phase_timer);
+	table_learned(&s->table, release_fact(s->release, STATIC_BY_METRIC));
+	s->owner->event(s, ZAPI_EVENT_UP, "");
+}
+
+static void take(struct session *s, const struct wire_frame *frame)
+{
+	const enum release r = s->release;
+
+	if (wire_is_probe_answer(frame))
+		take_barrier(s);
+	else if (frame->vrf != 0 || frame->command == 0)
+		return; /* VRFs and interfaces of no interest; 0 would match what a line lacks */
+	else if (frame->command == release_fact(r, MSG_REDISTRIBUTE_ROUTE_ADD))
+		take_feed(s, frame, true);
+	else if (frame->command == release_fact(r, MSG_REDISTRIBUTE_ROUTE_DEL))
+		take_feed(s, frame, false);
+	else if (frame->command == release_fact(r, MSG_ROUTE_NOTIFY_OWNER))
+		take_notify(s, frame);
+	else if (frame->command == release_fact(r, MSG_CLIENT_CLOSE_NOTIFY))
+		take_close_notify(s, frame);
+	else if (frame->command == release_fact(r, MSG_ERROR))
+		take_error(s, frame);
+}
+
+/* Sends later, not here: a flood of confirmations shall not become one of writes. */
+static void on_frame(struct channel *channel, const struct wire_frame *frame)
+{
+	struct session *s = container_of(channel, struct session, channel);
+
+	if (s->phase == SESSION_DETECTING) {
+		take_detecting(s, frame);
+		return;
+	}
+	take(s, frame);
+	session_kick(s);
+	end_if_over(s);
+}
+
+/* life */
+
+/* With graceful restart, a former life of ours may have died this very moment: see above. */
+static struct mono first_wait(enum zapi_word word)
+{
+	return mono_ms(word_kind(word) == WORD_OWN ? BACKOFF_FIRST_MS : 0);
+}
+
+void session_init(struct session *s, struct loop *loop, const struct zapi_options *options,
+	const struct session_owner *owner)
+{
+	*s = (struct session){
+		.loop = loop,
+		.owner = owner,
+		.path = xstrdup(options->path),
+		.word = options->word,
+		.instance = options->instance,
+		.stale_s = options->stale_s,
+		.release = N_RELEASES,
+		.kind = {.instance = options->instance,
+			.distance = options->distance,
+			.nexthop = options->nexthop},
+	};
+	if (options->word == ZAPI_TABLE_DIRECT)
+		s->kind.table = options->instance;
+	channel_init(&s->channel, loop);
+	s->channel.on_frame = on_frame;
+	s->channel.on_drained = on_drained;
+	s->channel.on_broken = on_broken;
+	table_init(&s->table, options);
+	loop_timer_after(loop, &s->phase_timer, first_wait(options->word), on_phase_timer);
+}
+
+void session_attach(struct session *s, int fd)
+{
+	if (channel_open(&s->channel, fd) < 0)
+		abort();
+	start_detecting(s);
+}
+
+void session_deinit(struct session *s)
+{
+	loop_timer_stop(&s->phase_timer);
+	loop_timer_stop(&s->settle_timer);
+	loop_job_stop(&s->pump_job);
+	channel_deinit(&s->channel);
+	table_deinit(&s->table);
+	free(TAKE(s->path));
+}

@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The routes: what the owner wants, what zebra's feed shows, and what is still to be sent.
+ *
+ * The one hard idea: nothing here counts messages. zebra merges quick changes, says nothing about
+ * routes that lose from the start, and tells of others' doings with the same words. So a route is a
+ * handful of facts (wanted? in the feed? with which tag?), and its state is judged from them alone,
+ * each time one of them changed. What has to be sent follows from the facts at the moment of
+ * sending; a route waits for that on the list of dirty ones at most once.
+ */
+#include "table.h"
+
+#include <string.h>
+
+#include "route.h"
+
+/* How often a route that zebra does not confirm is looked at before we give up. */
+#define TRIES_MAX 20
+/* A route whose deletion shows no effect is deleted again after so many looks. */
+#define TRIES_TO_RESEND 10
+
+static const char why_better[] = "a better route for this prefix won in zebra";
+static const char why_kernel[] = "zebra could not install the route in the kernel";
+static const char why_unselected[] = "zebra does not select our route for this prefix any more";
+static const char why_no_address[] = "zebra has no connected route for this prefix any more";
+static const char why_silent[] = "zebra has the route but does not select it: "
+				 "another one holds the prefix, or its nexthop is not usable";
+static const char why_different[] = "zebra shows the route with another tag or metric";
+
+void table_init(struct table *t, const struct zapi_options *options)
+{
+	*t = (struct table){.word = options->word, .kind = word_kind(options->word)};
+	if (options->n_tags) {
+		t->n_tags = options->n_tags;
+		t->tags = xmemdup(options->tags, options->n_tags * sizeof(*options->tags));
+	}
+	vec_init(&t->routes, prefix_cmp);
+	TAILQ_INIT(&t->dirty);
+	TAILQ_INIT(&t->awaiting);
+	TAILQ_INIT(&t->news);
+}
+
+void table_deinit(struct table *t)
+{
+	vec_deinit(&t->routes, free);
+	free(TAKE(t->tags));
+}
+
+static struct route *find(const struct table *t, const struct prefix *prefix)
+{
+	return vec_find(&t->routes, prefix);
+}
+
+static struct route *obtain(struct table *t, const struct prefix *prefix)
+{
+	struct route *r = find(t, prefix);
+
+	if (r)
+		return r;
+	r = xcalloc(1, sizeof(*r));
+	r->prefix = *prefix;
+	r->state = ZAPI_GONE;
+	r->told = ZAPI_GONE;
+	vec_insert(&t->routes, r);
+	return r;
+}
+
+/* Frees a route of which nothing is known and nobody waits for a word. */
+static void drop_if_void(struct table *t, struct route *r)
+{
+	if (r->wanted || r->leaving || r->there || r->is_news || r->is_dirty || r->is_awaiting)
+		return;
+	free(vec_remove(&t->routes, &r->prefix));
+}
+
+/* the lists */
+
+static void dirty(struct table *t, struct route *r)
+{
+	if (!t->learned || t->kind == WORD_PASSIVE || r->is_dirty)
+		return;
+	TAILQ_INSERT_TAIL(&t->dirty, r, dirty_link);
+	r->is_dirty = true;
+	t->n_dirty++;
+}
+
+static void undirty(struct table *t, struct route *r)
+{
+	if (!r->is_dirty)
+		return;
+	TAILQ_REMOVE(&t->dirty, r, dirty_link);
+	r->is_dirty = false;
+	t->n_dirty--;
+}
+
+static void unawait(struct table *t, struct route *r)
+{
+	if (!r->is_awaiting)
+		return;
+	TAILQ_REMOVE(&t->awaiting, r, awaiting_link);
+	r->is_awaiting = false;
+}
+
+static void await(struct table *t, struct route *r, struct mono now)
+{
+	unawait(t, r);
+	r->since = now;
+	TAILQ_INSERT_TAIL(&t->awaiting, r, awaiting_link);
+	r->is_awaiting = true;
+}
+
+static bool differs_from_told(const struct route *r)
+{
+	return r->state != r->told || r->reason != r->told_reason ||
+	       (r->state == ZAPI_GONE && r->owes_gone);
+}
+
+static void tell(struct table *t, struct route *r)
+{
+	if (r->is_news || !differs_from_told(r))
+		return;
+	TAILQ_INSERT_TAIL(&t->news, r, news_link);
+	r->is_news = true;
+}
+
+/* judging */
+
+static void count(struct table *t, struct route *r)
+{
+	const bool counted[N_COUNTS] = {
+		[COUNT_WANTED] = r->wanted,
+		[COUNT_REDISTRIBUTED] = r->wanted && route_confirms(t, r),
+		[COUNT_LEFTOVERS] = !r->wanted && r->there && r->ours && t->kind != WORD_PASSIVE,
+		[COUNT_LEAVING] = r->leaving,
+	};
+
+	for (size_t i = 0; i < N_COUNTS; i++)
+		t->counts[i] += (size_t)counted[i] - (size_t)r->counted[i];
+	memcpy(r->counted, counted, sizeof(counted));
+}
+
+/* To be called whenever a fact of the route changed; the route may be gone afterwards. */
+static void assess(struct table *t, struct route *r)
+{
+	enum zapi_route_state before = r->state;
+
+	r->state = route_judge(t, r, &r->reason);
+	if (r->state == ZAPI_REJECTED && before != ZAPI_REJECTED)
+		t->n_failures++;
+	if (r->state != ZAPI_PENDING && r->state != ZAPI_INSTALLED &&
+		r->state != ZAPI_WITHDRAWING && !r->mend)
+		unawait(t, r);
+	count(t, r);
+	tell(t, r);
+	drop_if_void(t, r);
+}
+
+/* zebra does not have it from us any more. */
+static void forget(struct route *r)
+{
+	r->leaving = r->sent = r->deleting = false;
+}
+
+static void gone(struct table *t, struct route *r)
+{
+	forget(r);
+	undirty(t, r);
+	assess(t, r);
+}
+
+static void leave(struct table *t, struct route *r)
+{
+	r->leaving = r->owes_gone = true;
+	r->tries = 0;
+	dirty(t, r);
+	assess(t, r);
+}
+
+/* Zebra lost the route. Sent again at once, unless that is what was done a moment ago. */
+static void mend(struct table *t, struct route *r, struct mono now)
+{
+	if (r->mended.ns == 0 || !mono_before(now, mono_add(r->mended, mono_s(1)))) {
+		r->mended = now;
+		dirty(t, r);
+		return;
+	}
+	r->mend = true;
+	await(t, r, now);
+}
+
+/* the owner's side */
+
+void table_want(struct table *t, const struct zapi_route *route)
+{
+	struct route *r = obtain(t, &route->prefix);
+
+	if (r->wanted && r->tag == route->tag && r->metric == route->metric)
+		return;
+	r->wanted = r->owes_gone = true;
+	r->leaving = r->installed = r->mend = false;
+	r->trouble = NULL;
+	r->tries = 0;
+	r->tag = route->tag;
+	r->metric = route->metric;
+	dirty(t, r);
+	assess(t, r);
+}
+
+static void unwant(struct table *t, struct route *r)
+{
+	bool maybe_there = r->sent || (r->there && r->ours);
+
+	if (!r->wanted && !route_is_leftover(t, r))
+		return;
+	r->wanted = r->installed = r->mend = false;
+	r->trouble = NULL;
+	if (t->kind != WORD_PASSIVE && maybe_there)
+		leave(t, r);
+	else
+		gone(t, r);
+}
+
+void table_unwant(struct table *t, const struct prefix *prefix)
+{
+	struct route *r = find(t, prefix);
+
+	if (r)
+		unwant(t, r);
+}
+
+/* Walks from behind, since judging a route may take it out of the vector. */
+void table_unwant_all(struct table *t)
+{
+	for (size_t i = t->routes.n; i-- > 0;)
+		unwant(t, t->routes.items[i]);
+}
+
+void table_complete(struct table *t)
+{
+	if (t->complete)
+		return;
+	t->complete = true;
+	for (size_t i = t->routes.n; t->learned && i-- > 0;) {
+		struct route *r = t->routes.items[i];
+
+		if (route_is_leftover(t, r))
+			leave(t, r);
+	}
+}
+
+size_t table_leftovers(const struct table *t, struct prefix **out)
+{
+	struct prefix *found = xcalloc(t->counts[COUNT_LEFTOVERS] + 1, sizeof(*found));
+	struct route *r;
+	size_t n = 0;
+
+	vec_foreach (&t->routes, r, i) {
+		if (route_is_leftover(t, r))
+			found[n++] = r->prefix;
+	}
+	*out = found;
+	return n;
+}
+
+bool table_pop_news(struct table *t, struct zapi_event *out)
+{
+	struct route *r;
+
+	while ((r = TAILQ_FIRST(&t->news))) {
+		bool differs = differs_from_told(r);
+
+		TAILQ_REMOVE(&t->news, r, news_link);
+		r->is_news = false;
+		if (differs) {
+			*out = (struct zapi_event){ZAPI_EVENT_ROUTE, r->prefix, r->state, ""};
+			if (r->reason)
+				snprintf(out->text, sizeof(out->text), "%s", r->reason);
+			r->told = r->state;
+			r->told_reason = r->reason;
+			r->owes_gone = r->state != ZAPI_GONE;
+		}
+		drop_if_void(t, r);
+		if (differs)
+			return true;
+	}
+	return false;
+}
+
+/* zebra's side */
+
+static void set_there(struct table *t, struct route *r, bool there)
+{
+	t->n_feed += (size_t)there - (size_t)r->there;
+	r->there = there;
+}
+
+/* The feed shows a wanted route. */
+static void wanted_seen(struct table *t, struct route *r)
+{
+	r->trouble = NULL;
+	if (!r->ours && !r->orphan) {
+		r->sent = r->installed = false;
+		return;
+	}
+	if (route_confirms(t, r)) {
+		r->deleting = r->mend = false;
+		r->tries = 0;
+	} else if (t->learned && !r->is_dirty && !r->is_awaiting) {
+		dirty(t, r);
+	}
+}
+
+/* The feed shows a route that is not wanted: one to be deleted, a left-over, or none of ours. */
+static void unwanted_seen(struct table *t, struct route *r)
+{
+	if (r->leaving && !route_can_delete(r)) {
+		forget(r);
+	} else if (r->leaving || (t->complete && route_is_leftover(t, r))) {
+		r->leaving = r->owes_gone = true;
+		dirty(t, r);
+	}
+}
+
+bool table_feed_add(struct table *t, const struct wire_route *seen)
+{
+	struct route *r = find(t, &seen->prefix);
+
+	if (t->n_feed >= TABLE_FEED_MAX && !(r && r->there))
+		return false;
+	if (!r)
+		r = obtain(t, &seen->prefix);
+	set_there(t, r, true);
+	route_see(t, r, seen);
+	if (r->wanted)
+		wanted_seen(t, r);
+	else if (t->learned) /* else judged when all of the feed is known */
+		unwanted_seen(t, r);
+	assess(t, r);
+	return true;
+}
+
+/* The feed shows a wanted route no more, and it was ours. */
+static void wanted_lost(struct table *t, struct route *r, struct mono now)
+{
+	bool expected = r->deleting;
+
+	r->deleting = r->installed = false;
+	if (expected)
+		return;
+	if (!r->trouble)
+		r->trouble = t->kind == WORD_PASSIVE ? why_no_address : why_unselected;
+	if (t->kind == WORD_SHARED)
+		mend(t, r, now);
+}
+
+void table_feed_del(struct table *t, const struct prefix *prefix, struct mono now)
+{
+	struct route *r = find(t, prefix);
+
+	if (!r || !r->there)
+		return;
+	set_there(t, r, false);
+	if (r->wanted && !r->ours)
+		dirty(t, r);
+	else if (r->wanted)
+		wanted_lost(t, r, now);
+	else if (r->leaving && !r->is_dirty)
+		forget(r);
+	assess(t, r);
+}
+
+static void wanted_notified(struct table *t, struct route *r, enum wire_note note, struct mono now)
+{
+	r->installed = note == WIRE_INSTALLED;
+	switch (note) {
+	case WIRE_INSTALLED: r->trouble = NULL; break;
+	case WIRE_FAIL_INSTALL: r->trouble = why_kernel; break;
+	case WIRE_BETTER_ADMIN_WON: r->trouble = why_better; break;
+	case WIRE_REMOVED:
+		if (!r->deleting)
+			mend(t, r, now);
+		break;
+	case WIRE_REMOVE_FAIL:
+	case WIRE_N_NOTES: break;
+	}
+}
+
+void table_notify(struct table *t, const struct wire_notify *notify, struct mono now)
+{
+	struct route *r = find(t, &notify->prefix);
+	bool over = notify->note == WIRE_REMOVED || notify->note == WIRE_BETTER_ADMIN_WON;
+
+	if (!r)
+		return;
+	if (r->wanted)
+		wanted_notified(t, r, notify->note, now);
+	else if (r->leaving && over && !r->there && !r->is_dirty)
+		forget(r);
+	assess(t, r);
+}
+
+void table_doubt(struct table *t)
+{
+	struct route *r;
+
+	vec_foreach (&t->routes, r, i) {
+		if (r->wanted && !r->there)
+			dirty(t, r);
+	}
+}
+
+void table_learned(struct table *t, bool by_metric)
+{
+	t->learned = true;
+	t->by_metric = by_metric;
+	for (size_t i = t->routes.n; i-- > 0;) {
+		struct route *r = t->routes.items[i];
+
+		r->tries = 0;
+		if (r->wanted)
+			dirty(t, r);
+		assess(t, r);
+	}
+	for (size_t i = t->routes.n; i-- > 0;) {
+		struct route *r = t->routes.items[i];
+
+		if (r->leaving || (t->complete && route_is_leftover(t, r)))
+			leave(t, r);
+	}
+}
+
+void table_lost(struct table *t)
+{
+	t->learned = false;
+	for (size_t i = t->routes.n; i-- > 0;) {
+		struct route *r = t->routes.items[i];
+
+		undirty(t, r);
+		unawait(t, r);
+		set_there(t, r, false);
+		r->installed = r->deleting = r->mend = false;
+		r->trouble = NULL;
+		assess(t, r);
+	}
+}
+
+/* sending */
+
+bool table_next_order(struct table *t, struct mono now, uint64_t barrier, struct order *out)
+{
+	struct route *r;
+
+	while ((r = TAILQ_FIRST(&t->dirty))) {
+		undirty(t, r);
+		if (route_order(t, r, out)) {
+			r->barrier = barrier;
+			await(t, r, now);
+			assess(t, r);
+			return true;
+		}
+		if (r->wanted)
+			assess(t, r);
+		else
+			gone(t, r);
+	}
+	return false;
+}
+
+static void look_at_leaving(struct table *t, struct route *r, struct mono now)
+{
+	if (!r->there || !route_can_delete(r)) {
+		gone(t, r);
+		return;
+	}
+	if (r->tries % TRIES_TO_RESEND == 0)
+		dirty(t, r);
+	else
+		await(t, r, now);
+}
+
+static void look_at_wanted(struct table *t, struct route *r, struct mono now)
+{
+	bool different = r->there && (r->ours || r->orphan) && !route_confirms(t, r);
+
+	r->deleting = false;
+	if (r->mend) {
+		r->mend = false;
+		r->mended = now;
+		dirty(t, r);
+	} else if (route_confirms(t, r) || r->trouble) {
+		r->tries = 0;
+	} else if (r->tries >= TRIES_MAX) {
+		if (!r->installed)
+			r->trouble = different ? why_different : why_silent;
+	} else if (different) {
+		dirty(t, r);
+	} else {
+		await(t, r, now);
+	}
+	assess(t, r);
+}
+
+bool table_settle(struct table *t, struct mono now, uint64_t answered)
+{
+	struct mono ripe = mono_sub(now, mono_ms(TABLE_SETTLE_MS));
+	struct route *r;
+
+	while ((r = TAILQ_FIRST(&t->awaiting)) && !mono_before(ripe, r->since)) {
+		if (r->barrier > answered) /* zebra has not even read it, nor what came after */
+			break;
+		unawait(t, r);
+		r->tries++;
+		if (r->wanted)
+			look_at_wanted(t, r, now);
+		else
+			look_at_leaving(t, r, now);
+	}
+	return !TAILQ_EMPTY(&t->awaiting);
+}
