@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Kubernetes objects, from an API server or from a directory of manifests, as one stream of events.
+ *
+ * The objects come in streams: one per watched resource (and namespace), or one per manifest file.
+ * Each stream speaks the same little language. LIST_BEGIN, then OBJECTs, then LIST_END: the
+ * stream's whole content as of now; whoever keeps the objects drops those of this stream that were
+ * not among them. A LIST_BEGIN without its LIST_END was cut off: nothing is dropped. Afterwards
+ * OBJECT and DELETED, one by one. SYNCED comes once, when every stream has ended its first list.
+ *
+ * Passive: it turns what arrives into events, calls notify once, and waits to be asked.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cosmolet/loop.h>
+#include <cosmolet/prefix.h>
+
+struct k8s;
+
+enum k8s_resource { K8S_SERVICES, K8S_PODS, K8S_NODES, K8S_ENDPOINTSLICES, K8S_N_RESOURCES };
+
+/* "services", …; never NULL. */
+const char *k8s_resource_text(enum k8s_resource resource);
+
+/* Labels, annotations, selectors: pairs sorted by key, each key once. */
+struct k8s_pair {
+	char *key;
+	char *value;
+};
+
+struct k8s_map {
+	struct k8s_pair *pairs;
+	size_t n;
+};
+
+/* NULL: no such key. */
+const char *k8s_map_get(const struct k8s_map *map, const char *key);
+/* Whether every pair of the selector is among the labels. An empty selector selects nothing. */
+bool k8s_selects(const struct k8s_map *selector, const struct k8s_map *labels);
+
+struct k8s_meta {
+	char *namespace; /* "" for nodes */
+	char *name;
+	char *uid;              /* "" where a manifest has none */
+	char *resource_version; /* "" where a manifest has none */
+	struct k8s_map labels;
+	struct k8s_map annotations; /* only keys with the prefix of k8s_options */
+	bool deleting;              /* a deletionTimestamp is set */
+};
+
+enum k8s_service_type {
+	K8S_CLUSTER_IP,
+	K8S_NODE_PORT,
+	K8S_LOAD_BALANCER,
+	K8S_EXTERNAL_NAME,
+};
+
+enum k8s_traffic_policy { K8S_POLICY_CLUSTER, K8S_POLICY_LOCAL };
+
+struct k8s_ingress {
+	struct prefix address; /* host prefix */
+	bool proxy;            /* ipMode: Proxy (KEP-1860): not an address of the nodes */
+};
+
+struct k8s_service {
+	enum k8s_service_type type;
+	bool headless; /* clusterIP: None */
+	bool publish_not_ready;
+	enum k8s_traffic_policy external_policy;
+	enum k8s_traffic_policy internal_policy;
+	char *load_balancer_class; /* NULL: unset */
+	struct k8s_map selector;
+	struct prefix *cluster_ips; /* host prefixes; not yet allocated: none */
+	size_t n_cluster_ips;
+	struct prefix *external_ips;
+	size_t n_external_ips;
+	struct k8s_ingress *ingress; /* only entries with an ip */
+	size_t n_ingress;
+};
+
+enum k8s_phase {
+	K8S_PHASE_PENDING,
+	K8S_PHASE_RUNNING,
+	K8S_PHASE_SUCCEEDED,
+	K8S_PHASE_FAILED,
+	K8S_PHASE_UNKNOWN,
+};
+
+struct k8s_pod {
+	char *node; /* spec.nodeName; "" while not scheduled */
+	enum k8s_phase phase;
+	bool ready;         /* condition Ready is True */
+	char *ready_reason; /* of that condition, or what a container waits for; NULL: none given */
+	uint32_t restarts;  /* the sum over its containers */
+	struct prefix *ips; /* status.podIPs, host prefixes */
+	size_t n_ips;
+};
+
+struct k8s_taint {
+	char *key;
+	char *effect;
+};
+
+struct k8s_node {
+	bool unschedulable;
+	bool ready;
+	bool network_unavailable;
+	struct k8s_taint *taints;
+	size_t n_taints;
+	struct prefix *addresses; /* InternalIP and ExternalIP */
+	size_t n_addresses;
+};
+
+struct k8s_endpoint {
+	char *node; /* nodeName; NULL: not given */
+	bool ready; /* missing conditions: ready and serving, not terminating */
+	bool serving;
+	bool terminating;
+	size_t n_addresses;
+};
+
+struct k8s_endpointslice {
+	char *service;  /* label kubernetes.io/service-name; "" without */
+	uint8_t family; /* AF_INET, AF_INET6; 0: FQDN */
+	struct k8s_endpoint *endpoints;
+	size_t n_endpoints;
+};
+
+/* One object, reduced to what cosmolet reads. Every string but those noted is non-NULL. */
+struct k8s_object {
+	enum k8s_resource resource;
+	unsigned stream; /* the one it came by */
+	bool listed;     /* for whoever keeps the object; false when it comes */
+	struct k8s_meta meta;
+	union {
+		struct k8s_service service;
+		struct k8s_pod pod;
+		struct k8s_node node;
+		struct k8s_endpointslice slice;
+	};
+};
+
+/* Accepts NULL, returns NULL. */
+struct k8s_object *k8s_object_free(struct k8s_object *object);
+
+enum k8s_event_type {
+	K8S_EVENT_LIST_BEGIN, /* stream */
+	K8S_EVENT_OBJECT,     /* stream, object: added or changed; now the popper's */
+	K8S_EVENT_DELETED,    /* stream, object: its last state; now the popper's */
+	K8S_EVENT_LIST_END,   /* stream */
+	K8S_EVENT_SYNCED,     /* every stream has ended its first list; once per source */
+	K8S_EVENT_UP,         /* stream, text: it works (again) */
+	K8S_EVENT_DOWN,       /* stream, text: why it does not; it is retried */
+	K8S_EVENT_PROBLEM,    /* stream, text: something was ignored; what was known before stays */
+};
+
+struct k8s_event {
+	enum k8s_event_type type;
+	unsigned stream;
+	struct k8s_object *object;
+	char *text;
+};
+
+/* Frees what the event still holds (whatever was not TAKEn). */
+void k8s_event_deinit(struct k8s_event *event);
+
+struct k8s_options {
+	const char *node;              /* the name of this node; needed for pods and node */
+	const char *const *namespaces; /* services and pods of these only; none: all */
+	size_t n_namespaces;
+	const char *annotation_prefix; /* "cosmolet.platformbuilds.io/" */
+	/* source cluster: */
+	const char *kubeconfig;          /* file; NULL: the pod's service account */
+	const char *context;             /* NULL: current-context */
+	const char *service_account_dir; /* NULL: /var/run/secrets/kubernetes.io/serviceaccount */
+	/* source files: */
+	const char *directory; /* of manifests; not NULL: this is the source */
+};
+
+/*
+ * Starts the source: connects, or reads the directory, from the loop. notify(data) runs from a
+ * deferred job whenever there are events to pop. The options and their strings are copied.
+ *
+ * 0 and *out; or -EINVAL and *out_error (for the caller to free()) with what is wrong and how to
+ * mend it: a kubeconfig that does not read, no service account, a directory that is not there.
+ */
+must_check int k8s_new(struct loop *loop, const struct k8s_options *options,
+	void (*notify)(void *data), void *data, struct k8s **out, char **out_error);
+/* Accepts NULL, returns NULL. */
+struct k8s *k8s_free(struct k8s *k8s);
+
+/* The next event; false: none left. The caller gives it to k8s_event_deinit(). */
+must_check bool k8s_pop_event(struct k8s *k8s, struct k8s_event *out);
+
+/*
+ * Says whether EndpointSlices are needed. At first they are not watched; turning them off ends
+ * their streams with an empty list. The file source always has them. Does not touch SYNCED.
+ */
+void k8s_want_endpointslices(struct k8s *k8s, bool want);
+
+/* One stream, for status and metrics. */
+struct k8s_stream_status {
+	unsigned stream;
+	const char *name; /* "services", "pods in default", or the file's name */
+	bool synced;      /* its first list has ended */
+	bool connected;   /* a watch is open, or the file is readable */
+	uint64_t events;
+	uint64_t lists;
+	uint64_t bytes;
+	uint64_t problems;
+	struct mono last_contact; /* the last bytes, or the last reading; zero: never */
+	const char *error;        /* the last one while not connected; NULL: none */
+};
+
+/* Fills up to n entries; returns how many there are. Pointers live until the next turn. */
+size_t k8s_status(const struct k8s *k8s, struct k8s_stream_status *out, size_t n);
+/* "https://10.96.0.1:443 (service account)" or the directory. Borrowed. */
+const char *k8s_describe(const struct k8s *k8s);

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * List once, then watch, and come back to the watch where it broke off. Each event brings a
+ * resource version; it is opaque, and good for one thing: to say from where to go on. It is taken
+ * only from events and from the metadata of a list, never from an object in a list, which is older.
+ *
+ * The hard idea is to list as seldom as possible and still never to be wrong. A broken connection,
+ * a server that restarts, too many requests: all of them resume the watch. Only when the server
+ * says that it does not know our version any more (410), or not yet (504, after a restore of etcd),
+ * is everything listed again. The one failure that makes no noise is a watch that stays open and
+ * silent; bookmarks, once a minute, are what tells it from a quiet cluster.
+ *
+ * An object that was deleted and made anew under its name between two looks is one OBJECT with
+ * another uid, which replaces the old one.
+ */
+#include "reflector.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "cut.h"
+#include "object.h"
+#include "query.h"
+#include "verdict.h"
+
+#define BACKOFF_FIRST_MS  800
+#define BACKOFF_MAX_MS    30000
+#define BACKOFF_RESET_S   120 /* so long it must have gone well */
+#define ABSENT_RETRY_MS   60000
+#define WATCH_FLOOR_MS    1000 /* between the starts of two watches */
+#define WATCH_MIN_S       300
+#define WATCH_MAX_S       600
+#define WATCH_GRACE_S     30 /* past its own timeout */
+#define ANSWER_LIMIT_S    30
+#define BOOKMARK_LIMIT_S  90 /* they come every 60 s */
+#define RETRY_AFTER_MAX_S 300
+#define RESUMES_MAX       3 /* of a watch that the server refuses, then list */
+
+/* From which version a list may be. */
+enum list_from {
+	FROM_CACHE, /* any: what the server has at hand */
+	FROM_LAST,  /* not older than what we saw */
+	FROM_STORE, /* what is true now, which costs the server most */
+};
+
+struct reflector {
+	struct reflector_options options;
+	struct stream stream;
+	struct loop_timer timer;
+	struct request *request;
+	struct cut cut;
+	bool running;
+	bool listing; /* what the timer or the request is about: else watching */
+	enum list_from from;
+	char *version; /* the last resource version; NULL: none */
+	char *list_version;
+	char *next_page; /* the list's continue token; NULL: none */
+	bool beta;       /* EndpointSlices of before 1.21 */
+	bool absent;     /* neither version of them is there, which was said */
+	bool bookmarks;  /* this server sends them */
+	bool token_retried;
+	unsigned resumes;
+	enum verdict event_verdict; /* of an ERROR event */
+	char *event_text;
+	int cut_result;
+	unsigned watch_s;
+	int64_t backoff_ms;
+	struct mono started;
+	struct mono good_since; /* zero: it is not */
+};
+
+static void turn(struct loop_timer *timer);
+
+static uint32_t random_below(uint32_t n)
+{
+	uint32_t value = 0;
+
+	/* Of so few bytes there are always enough; 0 would be no harm, either. */
+	(void)!getrandom(&value, sizeof(value), GRND_NONBLOCK);
+	return value % n;
+}
+
+/* Between once and twice as long, so that 5,000 nodes do not come back at the same moment. */
+static int64_t jittered(int64_t ms)
+{
+	return ms + random_below((uint32_t)ms + 1);
+}
+
+static void schedule(struct reflector *reflector, bool listing, int64_t delay_ms)
+{
+	reflector->listing = listing;
+	loop_timer_at(reflector->options.loop, &reflector->timer,
+		mono_add(mono_now(), mono_ms(delay_ms)), turn);
+}
+
+static void list_again(struct reflector *reflector, enum list_from from)
+{
+	reflector->from = from;
+	str_set(&reflector->next_page, NULL);
+	schedule(reflector, true, 0);
+}
+
+static bool went_well(const struct reflector *reflector)
+{
+	struct mono now = mono_now();
+
+	return reflector->good_since.ns &&
+	       mono_sub(now, reflector->good_since).ns >= mono_s(BACKOFF_RESET_S).ns;
+}
+
+static int64_t back_off(struct reflector *reflector)
+{
+	int64_t ms;
+
+	if (!reflector->backoff_ms || went_well(reflector))
+		reflector->backoff_ms = BACKOFF_FIRST_MS;
+	ms = reflector->backoff_ms;
+	reflector->backoff_ms = MIN(2 * ms, BACKOFF_MAX_MS);
+	reflector->good_since = (struct mono){0};
+	return jittered(ms);
+}
+
+/* Says why, and tries the same again: a list from its beginning, a watch from where it was. */
+static void fail(struct reflector *reflector, const char *text, int64_t at_least_ms)
+{
+	int64_t delay_ms = back_off(reflector);
+
+	if (at_least_ms > delay_ms)
+		delay_ms = jittered(at_least_ms);
+	str_set(&reflector->next_page, NULL);
+	stream_down(&reflector->stream,
+		xasprintf("cannot %s %s: %s", reflector->listing ? "list" : "watch",
+			reflector->stream.name, text));
+	schedule(reflector, reflector->listing, delay_ms);
+}
+
+static int64_t retry_after_ms(const struct request_result *result)
+{
+	return MIN(result->retry_after_s, RETRY_AFTER_MAX_S) * 1000;
+}
+
+/* EndpointSlices are v1 from 1.21 on and were v1beta1 before; a server may also change under us. */
+static void absent(struct reflector *reflector, const char *text)
+{
+	if (reflector->options.resource != K8S_ENDPOINTSLICES) {
+		fail(reflector, text, 0);
+		return;
+	}
+	reflector->beta = !reflector->beta;
+	str_set(&reflector->version, NULL);
+	if (reflector->beta) {
+		list_again(reflector, FROM_CACHE);
+		return;
+	}
+	if (!reflector->absent)
+		stream_problem(&reflector->stream,
+			xstrdup("the API server has no EndpointSlices (discovery.k8s.io v1 or "
+				"v1beta1); what depends on them stays unknown"));
+	reflector->absent = true;
+	schedule(reflector, true, jittered(ABSENT_RETRY_MS));
+}
+
+static void unauthorized(struct reflector *reflector, const char *text)
+{
+	auth_refused(reflector->options.auth);
+	if (reflector->token_retried) {
+		fail(reflector, text, 0);
+		return;
+	}
+	reflector->token_retried = true; /* the file may hold a newer token than we read */
+	schedule(reflector, reflector->listing, 0);
+}
+
+/* What a list and a watch have in common when they are refused. false: not this. */
+static bool refused(struct reflector *reflector, enum verdict verdict, const char *text)
+{
+	/* 403 is no lasting verdict: a server that has just started does not know its roles yet. */
+	if (verdict == VERDICT_FORBIDDEN)
+		fail(reflector, text, 0);
+	else if (verdict == VERDICT_UNAUTHORIZED)
+		unauthorized(reflector, text);
+	else if (verdict == VERDICT_ABSENT)
+		absent(reflector, text);
+	else
+		return false;
+	return true;
+}
+
+static bool namespace_wanted(const struct reflector *reflector, const char *namespace)
+{
+	for (size_t i = 0; i < reflector->options.n_namespaces; i++)
+		if (strcmp(reflector->options.namespaces[i], namespace) == 0)
+			return true;
+	return reflector->options.n_namespaces == 0 || !*namespace;
+}
+
+static void problem(struct reflector *reflector, const json_t *json, const char *text)
+{
+	auto_free char *name = object_name(json);
+
+	stream_problem(&reflector->stream,
+		xasprintf("%s %.300s: %s", k8s_resource_text(reflector->options.resource), name,
+			text));
+}
+
+static void pass_on(struct reflector *reflector, const json_t *json, bool deleted)
+{
+	struct k8s_object *object;
+	struct object_fault fault;
+	auto_free char *text = NULL;
+
+	if (object_read(reflector->options.resource, json, reflector->options.annotation_prefix,
+		    &object, &text, &fault)) {
+		problem(reflector, json, fault.text);
+		free(fault.text);
+		return;
+	}
+	if (text)
+		problem(reflector, json, text);
+	if (namespace_wanted(reflector, object->meta.namespace))
+		stream_object(&reflector->stream, object, deleted);
+	else
+		k8s_object_free(object);
+}
+
+/* NULL: not even JSON inside its brackets, or too large. It is passed over, the stream goes on. */
+static json_t *parse(
+	struct reflector *reflector, enum cut_piece piece, const char *text, size_t size)
+{
+	json_error_t error;
+	json_t *json;
+
+	if (piece == CUT_TOO_LARGE) {
+		stream_problem(&reflector->stream,
+			xasprintf(
+				"an object of more than %u MiB was passed over; it begins: %.100s",
+				CUT_OBJECT_MAX >> 20, text));
+		return NULL;
+	}
+	json = json_loadb(text, size, 0, &error);
+	if (!json)
+		stream_problem(&reflector->stream,
+			xasprintf(
+				"an object that is no valid JSON was passed over: %s", error.text));
+	return json;
+}
+
+static bool on_list_piece(void *data, enum cut_piece piece, const char *text, size_t size)
+{
+	struct reflector *reflector = data;
+	json_auto_t *json = parse(reflector, piece, text, size);
+
+	if (json && piece == CUT_METADATA) {
+		str_set(&reflector->list_version,
+			json_string_value(json_object_get(json, "resourceVersion")));
+		str_set(&reflector->next_page,
+			json_string_value(json_object_get(json, "continue")));
+	} else if (json) {
+		pass_on(reflector, json, false);
+	}
+	return true;
+}
+
+/* Any event moves our version, also one whose object we cannot use. */
+static void advance(struct reflector *reflector, const json_t *object)
+{
+	const json_t *metadata = json_object_get(object, "metadata");
+	const char *version = json_string_value(json_object_get(metadata, "resourceVersion"));
+
+	if (version && *version)
+		str_set(&reflector->version, version);
+	reflector->resumes = 0;
+}
+
+static void on_bookmark(struct reflector *reflector)
+{
+	if (reflector->bookmarks)
+		return;
+	reflector->bookmarks = true;
+	request_set_idle(reflector->request, mono_s(BOOKMARK_LIMIT_S));
+}
+
+/* false: the stream has ended with this event, whether the server closes it or not. */
+static bool on_event(struct reflector *reflector, const char *type, const json_t *object)
+{
+	if (strcmp(type, "ERROR") == 0) {
+		free(reflector->event_text);
+		reflector->event_verdict = verdict_of_event(object, &reflector->event_text);
+		return false;
+	}
+	advance(reflector, object);
+	if (strcmp(type, "BOOKMARK") == 0)
+		on_bookmark(reflector);
+	else if (strcmp(type, "ADDED") == 0 || strcmp(type, "MODIFIED") == 0)
+		pass_on(reflector, object, false);
+	else if (strcmp(type, "DELETED") == 0)
+		pass_on(reflector, object, true);
+	else
+		problem(reflector, object, "came with an event of a type that is not known");
+	return true;
+}
+
+static bool on_watch_piece(void *data, enum cut_piece piece, const char *text, size_t size)
+{
+	struct reflector *reflector = data;
+	json_auto_t *json = parse(reflector, piece, text, size);
+	const char *type = json_string_value(json_object_get(json, "type"));
+
+	if (!json)
+		return true;
+	return on_event(reflector, type ? type : "", json_object_get(json, "object"));
+}
+
+static bool on_body(void *data, const char *bytes, size_t size)
+{
+	struct reflector *reflector = data;
+
+	stream_contact(&reflector->stream, size);
+	reflector->cut_result = cut_feed(&reflector->cut, bytes, size);
+	return reflector->cut_result == 0;
+}
+
+static void on_open(void *data)
+{
+	struct reflector *reflector = data;
+
+	reflector->token_retried = false;
+	if (!reflector->good_since.ns)
+		reflector->good_since = mono_now();
+	stream_contact(&reflector->stream, 0);
+	if (reflector->listing) {
+		if (!reflector->next_page)
+			stream_list_begin(&reflector->stream);
+		return;
+	}
+	request_set_idle(reflector->request,
+		mono_s(reflector->bookmarks ? BOOKMARK_LIMIT_S
+					    : (int64_t)reflector->watch_s + WATCH_GRACE_S));
+	stream_up(&reflector->stream, xasprintf("watching %s", reflector->stream.name));
+}
+
+static void list_complete(struct reflector *reflector)
+{
+	if (!reflector->list_version) {
+		fail(reflector, "the answer is a list without a resourceVersion", 0);
+	} else if (reflector->next_page && *reflector->next_page) {
+		schedule(reflector, true, 0);
+	} else {
+		str_set(&reflector->version, reflector->list_version);
+		str_set(&reflector->next_page, NULL);
+		reflector->resumes = 0;
+		reflector->absent = false;
+		reflector->from = FROM_LAST;
+		stream_list_end(&reflector->stream);
+		schedule(reflector, false, 0);
+	}
+}
+
+/* The cache of this server is behind us or has forgotten us: then only the store knows. */
+static void list_refused(struct reflector *reflector, enum verdict verdict, const char *text,
+	const struct request_result *result)
+{
+	bool other_way = reflector->from != FROM_STORE || reflector->next_page;
+
+	if (refused(reflector, verdict, text))
+		return;
+	if ((verdict == VERDICT_EXPIRED || verdict == VERDICT_AHEAD) && other_way) {
+		list_again(reflector, FROM_STORE);
+		return;
+	}
+	if (verdict == VERDICT_HOPELESS && reflector->from == FROM_LAST)
+		reflector->from = FROM_STORE; /* it may be the version that it does not like */
+	fail(reflector, text, retry_after_ms(result));
+}
+
+static void list_done(void *data, const struct request_result *result)
+{
+	struct reflector *reflector = data;
+	auto_free char *text = NULL;
+	enum verdict verdict = verdict_of(result, &text);
+
+	reflector->request = NULL;
+	if (verdict == VERDICT_FINE && !reflector->cut_result)
+		reflector->cut_result = cut_end(&reflector->cut);
+	if (reflector->cut_result)
+		fail(reflector, reflector->cut.error, 0);
+	else if (verdict == VERDICT_FINE)
+		list_complete(reflector);
+	else
+		list_refused(reflector, verdict, text, result);
+}
+
+static const char *list_version(const struct reflector *reflector)
+{
+	switch (reflector->from) {
+	case FROM_STORE: return NULL;
+	case FROM_LAST: return reflector->version ? reflector->version : "0";
+	case FROM_CACHE: break;
+	}
+	return "0";
+}
+
+static void start_list(struct reflector *reflector)
+{
+	auto_free char *path = query_list(&reflector->options, reflector->beta,
+		list_version(reflector), reflector->next_page);
+
+	str_set(&reflector->list_version, NULL);
+	cut_init(&reflector->cut, CUT_LIST, 0, on_list_piece, reflector);
+	reflector->request = request_start(reflector->options.requests,
+		&(struct request_options){path, true, mono_s(ANSWER_LIMIT_S), on_open, on_body,
+			list_done, reflector});
+}
+
+/* The next watch from the same version, though never more than one in a second. */
+static void resume(struct reflector *reflector)
+{
+	struct mono since = mono_sub(mono_now(), reflector->started);
+	int64_t left_ms = WATCH_FLOOR_MS - since.ns / 1000000;
+
+	schedule(reflector, false, MAX(left_ms, 0));
+}
+
+static void watch_refused(
+	struct reflector *reflector, enum verdict verdict, const char *text, int64_t at_least_ms)
+{
+	if (refused(reflector, verdict, text))
+		return;
+	if (verdict == VERDICT_EXPIRED) {
+		list_again(reflector, FROM_LAST);
+		return;
+	}
+	if (verdict == VERDICT_AHEAD) {
+		list_again(reflector, FROM_STORE);
+		return;
+	}
+	fail(reflector, text, at_least_ms);
+	if (verdict == VERDICT_HOPELESS && ++reflector->resumes >= RESUMES_MAX) {
+		reflector->resumes = 0;
+		reflector->from = FROM_STORE;
+		reflector->listing = true; /* when the timer is due */
+	}
+}
+
+/* Silence, where bookmarks should be: asks for a list that is at least as new as what we saw. */
+static void probe(struct reflector *reflector)
+{
+	if (reflector->bookmarks)
+		list_again(reflector, FROM_LAST);
+	else
+		resume(reflector);
+}
+
+static void watch_done(void *data, const struct request_result *result)
+{
+	struct reflector *reflector = data;
+	auto_free char *text = NULL;
+	auto_free char *event_text = TAKE(reflector->event_text);
+	enum verdict verdict = verdict_of(result, &text);
+
+	reflector->request = NULL;
+	if (verdict == VERDICT_FINE && !reflector->cut_result)
+		reflector->cut_result = cut_end(&reflector->cut);
+	if (event_text)
+		watch_refused(reflector, reflector->event_verdict, event_text, 0);
+	else if (reflector->cut_result)
+		fail(reflector, reflector->cut.error, 0);
+	else if (result->silent && result->status == 200)
+		probe(reflector);
+	else if (verdict == VERDICT_FINE)
+		resume(reflector);
+	else
+		watch_refused(reflector, verdict, text, retry_after_ms(result));
+}
+
+static void start_watch(struct reflector *reflector)
+{
+	auto_free char *path = NULL;
+
+	reflector->watch_s = WATCH_MIN_S + random_below(WATCH_MAX_S - WATCH_MIN_S + 1);
+	reflector->started = mono_now();
+	path = query_watch(
+		&reflector->options, reflector->beta, reflector->version, reflector->watch_s);
+	cut_init(&reflector->cut, CUT_WATCH, 0, on_watch_piece, reflector);
+	reflector->request = request_start(reflector->options.requests,
+		&(struct request_options){path, false, mono_s(ANSWER_LIMIT_S), on_open, on_body,
+			watch_done, reflector});
+}
+
+static void turn(struct loop_timer *timer)
+{
+	struct reflector *reflector = container_of(timer, struct reflector, timer);
+
+	cut_deinit(&reflector->cut);
+	reflector->cut_result = 0;
+	if (reflector->listing)
+		start_list(reflector);
+	else
+		start_watch(reflector);
+}
+
+struct reflector *reflector_new(const struct reflector_options *options)
+{
+	struct reflector *reflector = xcalloc(1, sizeof(*reflector));
+	const char *resource = k8s_resource_text(options->resource);
+	auto_free char *name = options->namespace
+				       ? xasprintf("%s in %s", resource, options->namespace)
+				       : xstrdup(resource);
+
+	reflector->options = *options;
+	stream_init(
+		&reflector->stream, options->events, name, options->resource == K8S_ENDPOINTSLICES);
+	reflector->stream.hidden = true;
+	return reflector;
+}
+
+static void reset(struct reflector *reflector)
+{
+	loop_timer_stop(&reflector->timer);
+	reflector->request = request_cancel(reflector->request);
+	cut_deinit(&reflector->cut);
+	str_set(&reflector->version, NULL);
+	str_set(&reflector->list_version, NULL);
+	str_set(&reflector->next_page, NULL);
+	str_set(&reflector->event_text, NULL);
+}
+
+struct reflector *reflector_free(struct reflector *reflector)
+{
+	if (!reflector)
+		return NULL;
+	reset(reflector);
+	stream_deinit(&reflector->stream);
+	free(reflector);
+	return NULL;
+}
+
+void reflector_start(struct reflector *reflector)
+{
+	if (reflector->running)
+		return;
+	reflector->running = true;
+	reflector->stream.hidden = false;
+	list_again(reflector, FROM_CACHE);
+}
+
+void reflector_stop(struct reflector *reflector)
+{
+	if (!reflector->running)
+		return;
+	reset(reflector);
+	reflector->running = false;
+	reflector->stream.hidden = true;
+	stream_empty(&reflector->stream);
+	stream_off(&reflector->stream);
+}

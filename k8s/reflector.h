@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keeps one resource (of one namespace) in step with the API server: list, then watch, for ever. */
+#pragma once
+
+#include "events.h"
+#include "request.h"
+
+struct reflector;
+
+/* All are borrowed and must outlive the reflector. */
+struct reflector_options {
+	struct loop *loop;
+	struct events *events;
+	struct requests *requests;
+	struct auth *auth;
+	enum k8s_resource resource;
+	const char *namespace; /* NULL: all */
+	const char *node;      /* for pods and nodes: only those of this one */
+	const char *annotation_prefix;
+	/* Only objects of these namespaces are passed on; none: all. */
+	const char *const *namespaces;
+	size_t n_namespaces;
+};
+
+/* Does nothing until it is started. Never NULL. */
+struct reflector *reflector_new(const struct reflector_options *options);
+/* Accepts NULL, returns NULL. Says nothing. */
+struct reflector *reflector_free(struct reflector *reflector);
+
+/* Begins with a list. Nothing, if it runs already. */
+void reflector_start(struct reflector *reflector);
+/* Ends with an empty list. Nothing, if it does not run. */
+void reflector_stop(struct reflector *reflector);

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The face of this room: from the options it makes reflectors of an API server, or a reader of a
+ * directory, and hands out what they say.
+ *
+ * The hard idea is how many streams to have. One watch of all services costs the API server as much
+ * as the cluster is large; one per namespace costs a watch each. So up to a few namespaces are
+ * watched one by one, which also needs no right on the others; more are watched as a whole, and
+ * filtered here.
+ */
+#include <cosmolet/k8s.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "auth.h"
+#include "events.h"
+#include "files.h"
+#include "reflector.h"
+#include "request.h"
+
+#define NAMESPACES_MAX 8 /* watched one by one */
+
+struct k8s {
+	struct loop *loop;
+	struct k8s_options options; /* its strings are ours */
+	char **namespaces;
+	struct events events;
+	struct files *files; /* NULL: an API server */
+	struct auth auth;
+	struct requests *requests;
+	struct reflector *reflectors[K8S_N_RESOURCES][NAMESPACES_MAX];
+	size_t n_reflectors[K8S_N_RESOURCES];
+};
+
+static const char *copy(const char *text)
+{
+	return text ? xstrdup(text) : NULL;
+}
+
+/* Empty words in a configuration mean the same as none. */
+static const char *copy_filled(const char *text)
+{
+	return text && *text ? xstrdup(text) : NULL;
+}
+
+static void copy_options(struct k8s *k8s, const struct k8s_options *options)
+{
+	k8s->namespaces = xcalloc(options->n_namespaces, sizeof(*k8s->namespaces));
+	for (size_t i = 0; i < options->n_namespaces; i++)
+		k8s->namespaces[i] = xstrdup(options->namespaces[i]);
+	k8s->options = (struct k8s_options){
+		.node = copy_filled(options->node),
+		.namespaces = (const char *const *)k8s->namespaces,
+		.n_namespaces = options->n_namespaces,
+		.annotation_prefix = copy(options->annotation_prefix),
+		.kubeconfig = copy_filled(options->kubeconfig),
+		.context = copy_filled(options->context),
+		.service_account_dir = copy_filled(options->service_account_dir),
+		.directory = copy_filled(options->directory),
+	};
+}
+
+static void free_const(const char *text)
+{
+	free((void *)(uintptr_t)text);
+}
+
+static void free_options(struct k8s *k8s)
+{
+	for (size_t i = 0; i < k8s->options.n_namespaces; i++)
+		free(k8s->namespaces[i]);
+	free(k8s->namespaces);
+	free_const(k8s->options.node);
+	free_const(k8s->options.annotation_prefix);
+	free_const(k8s->options.kubeconfig);
+	free_const(k8s->options.context);
+	free_const(k8s->options.service_account_dir);
+	free_const(k8s->options.directory);
+}
+
+static void add_reflector(struct k8s *k8s, enum k8s_resource resource, const char *namespace)
+{
+	struct reflector_options options = {
+		.loop = k8s->loop,
+		.events = &k8s->events,
+		.requests = k8s->requests,
+		.auth = &k8s->auth,
+		.resource = resource,
+		.namespace = namespace,
+		.node = k8s->options.node,
+		.annotation_prefix = k8s->options.annotation_prefix,
+		.namespaces = k8s->options.namespaces,
+		.n_namespaces = resource == K8S_NODES ? 0 : k8s->options.n_namespaces,
+	};
+
+	k8s->reflectors[resource][k8s->n_reflectors[resource]++] = reflector_new(&options);
+}
+
+static void add_reflectors(struct k8s *k8s, enum k8s_resource resource)
+{
+	size_t n = k8s->options.n_namespaces;
+
+	if (n == 0 || n > NAMESPACES_MAX)
+		add_reflector(k8s, resource, NULL);
+	else
+		for (size_t i = 0; i < n; i++)
+			add_reflector(k8s, resource, k8s->options.namespaces[i]);
+}
+
+static void start_reflectors(struct k8s *k8s, enum k8s_resource resource)
+{
+	for (size_t i = 0; i < k8s->n_reflectors[resource]; i++)
+		reflector_start(k8s->reflectors[resource][i]);
+}
+
+static int start_cluster(struct k8s *k8s, char **out_error)
+{
+	int r = auth_init(&k8s->auth, &k8s->options, out_error);
+
+	if (r)
+		return r;
+	k8s->requests = requests_new(k8s->loop, &k8s->auth);
+	add_reflectors(k8s, K8S_SERVICES);
+	if (k8s->options.node) {
+		add_reflectors(k8s, K8S_PODS);
+		add_reflector(k8s, K8S_NODES, NULL);
+	}
+	add_reflectors(k8s, K8S_ENDPOINTSLICES);
+	if (k8s->auth.warning)
+		events_warn(&k8s->events, xstrdup(k8s->auth.warning));
+	start_reflectors(k8s, K8S_SERVICES);
+	start_reflectors(k8s, K8S_PODS);
+	start_reflectors(k8s, K8S_NODES);
+	events_complete(&k8s->events);
+	return 0;
+}
+
+int k8s_new(struct loop *loop, const struct k8s_options *options, void (*notify)(void *data),
+	void *data, struct k8s **out, char **out_error)
+{
+	struct k8s *k8s = xcalloc(1, sizeof(*k8s));
+	int r;
+
+	k8s->loop = loop;
+	copy_options(k8s, options);
+	events_init(&k8s->events, loop, notify, data);
+	if (k8s->options.directory)
+		r = files_new(loop, &k8s->events, &k8s->options, &k8s->files, out_error);
+	else
+		r = start_cluster(k8s, out_error);
+	if (r)
+		k8s_free(k8s);
+	else
+		*out = k8s;
+	return r;
+}
+
+struct k8s *k8s_free(struct k8s *k8s)
+{
+	if (!k8s)
+		return NULL;
+	for (size_t resource = 0; resource < K8S_N_RESOURCES; resource++)
+		for (size_t i = 0; i < k8s->n_reflectors[resource]; i++)
+			reflector_free(k8s->reflectors[resource][i]);
+	files_free(k8s->files);
+	requests_free(k8s->requests);
+	auth_deinit(&k8s->auth);
+	events_deinit(&k8s->events);
+	free_options(k8s);
+	free(k8s);
+	return NULL;
+}
+
+bool k8s_pop_event(struct k8s *k8s, struct k8s_event *out)
+{
+	return events_pop(&k8s->events, out);
+}
+
+void k8s_want_endpointslices(struct k8s *k8s, bool want)
+{
+	for (size_t i = 0; i < k8s->n_reflectors[K8S_ENDPOINTSLICES]; i++) {
+		struct reflector *reflector = k8s->reflectors[K8S_ENDPOINTSLICES][i];
+
+		if (want)
+			reflector_start(reflector);
+		else
+			reflector_stop(reflector);
+	}
+}
+
+static struct k8s_stream_status status_of(const struct stream *stream)
+{
+	return (struct k8s_stream_status){
+		.stream = stream->id,
+		.name = stream->name,
+		.synced = stream->synced,
+		.connected = stream->up,
+		.events = stream->n_events,
+		.lists = stream->n_lists,
+		.bytes = stream->n_bytes,
+		.problems = stream->n_problems,
+		.last_contact = stream->last_contact,
+		.error = stream->error,
+	};
+}
+
+size_t k8s_status(const struct k8s *k8s, struct k8s_stream_status *out, size_t n)
+{
+	const struct stream *stream;
+	size_t n_streams = 0;
+
+	TAILQ_FOREACH (stream, &k8s->events.streams, linked) {
+		if (stream->hidden)
+			continue;
+		if (n_streams < n)
+			out[n_streams] = status_of(stream);
+		n_streams++;
+	}
+	return n_streams;
+}
+
+const char *k8s_describe(const struct k8s *k8s)
+{
+	return k8s->options.directory ? k8s->options.directory : k8s->auth.description;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "cut.h"
+
+/* What came out, one line per piece. */
+static char *seen;
+static size_t enough_after;
+
+static bool note(void *data, enum cut_piece piece, const char *text, size_t size)
+{
+	static const char *const words[] = {"object", "metadata", "large"};
+	char *longer;
+
+	(void)data;
+	ck_assert_uint_eq(strlen(text), size);
+	if (piece == CUT_TOO_LARGE)
+		text = "";
+	longer = xasprintf("%s%s %s\n", seen, words[piece], text);
+	free(seen);
+	seen = longer;
+	return --enough_after != 0;
+}
+
+/* Cuts the body fed in parts of these sizes; the rest follows in one. */
+static int cut_in(enum cut_shape shape, size_t max, const char *body, size_t first, size_t second,
+	char error[160])
+{
+	struct cut cut;
+	size_t size = strlen(body);
+	size_t ends[3] = {MIN(first, size), MIN(first + second, size), size};
+	int r = 0;
+
+	free(seen);
+	seen = xstrdup("");
+	cut_init(&cut, shape, max, note, NULL);
+	for (size_t i = 0, at = 0; i < 3 && !r; at = ends[i++]) {
+		/* Memory of exactly the right size, so that a sanitizer sees one octet too far. */
+		auto_free char *part = xmemdup(body + at, ends[i] - at);
+
+		r = cut_feed(&cut, part, ends[i] - at);
+	}
+	if (!r)
+		r = cut_end(&cut);
+	if (error)
+		memcpy(error, cut.error, sizeof(cut.error));
+	cut_deinit(&cut);
+	return r;
+}
+
+static const struct {
+	enum cut_shape shape;
+	const char *body;
+	const char *pieces;
+} good[] = {
+	{CUT_LIST,
+		"{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":"
+		"\"7\"},"
+		"\"items\":[{\"metadata\":{\"name\":\"a\",\"managedFields\":[{\"x\":\"]}\\\"\"}],"
+		"\"uid\":\"u\"}},{\"b\":[1,2,{}]}]}\n",
+		"metadata {\"resourceVersion\":\"7\"}\n"
+		"object {\"metadata\":{\"name\":\"a\",\"managedFields\":null,\"uid\":\"u\"}}\n"
+		"object {\"b\":[1,2,{}]}\n"},
+	/* any order, white space, values of all types around, items null */
+	{CUT_LIST,
+		" { \"items\" : [ { \"n\" : 1 } , {} ] "
+		",\n\t\"n\":-1.5e3,\"t\":true,\"o\":{\"items\":[{}]},"
+		" \"s\" : \"}]\\\\\" , \"metadata\" : { \"continue\" : \"\" } }",
+		"object { \"n\" : 1 }\nobject {}\nmetadata { \"continue\" : \"\" }\n"},
+	{CUT_LIST, "{\"items\":null,\"metadata\":null}", ""},
+	{CUT_LIST, "{\"items\":[]}", ""},
+	/* heavy only in its place: not as a label, nor deeper, nor as a value */
+	{CUT_LIST,
+		"{\"items\":[{\"metadata\":{\"labels\":{\"managedFields\":\"yes\"}},"
+		"\"managedFields\":1,"
+		"\"spec\":{\"template\":{\"spec\":{\"containers\":[1]}},\"containers\":[{\"a\":[]}]"
+		"},"
+		"\"status\":{\"images\":\"managedFields\",\"phase\":\"containers\"}}]}",
+		"object {\"metadata\":{\"labels\":{\"managedFields\":\"yes\"}},\"managedFields\":1,"
+		"\"spec\":{\"template\":{\"spec\":{\"containers\":[1]}},\"containers\":null},"
+		"\"status\":{\"images\":null,\"phase\":\"containers\"}}\n"},
+	/* heavy first, last, alone, and of every type */
+	{CUT_LIST,
+		"{\"items\":[{\"metadata\":{\"managedFields\":{}}},{\"metadata\":{"
+		"\"managedFields\":1 ,"
+		"\"a\":2}},{\"metadata\":{\"managedFields\":null}}]}",
+		"object {\"metadata\":{\"managedFields\":null}}\n"
+		"object {\"metadata\":{\"managedFields\":null,\"a\":2}}\n"
+		"object {\"metadata\":{\"managedFields\":null}}\n"},
+	/* keys that only end like ours, or are too long to be one */
+	{CUT_LIST,
+		"{\"xitems\":[1],"
+		"\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		"aaaaaaaaaaitems\":[{}],\"items\":[]}",
+		""},
+	{CUT_WATCH,
+		"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"managedFields\":[{}],\"name\":"
+		"\"a\"}}}\n"
+		"{\"type\":\"BOOKMARK\",\"object\":{}}\n\n "
+		"{\"x\":\"\\\\\\\"{\"}{\"y\":\"\\u007b\"}",
+		"object "
+		"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"managedFields\":null,\"name\":"
+		"\"a\"}}}\n"
+		"object {\"type\":\"BOOKMARK\",\"object\":{}}\n"
+		"object {\"x\":\"\\\\\\\"{\"}\nobject {\"y\":\"\\u007b\"}\n"},
+	{CUT_WATCH, "", ""},
+	{CUT_WATCH, " \r\n\t", ""},
+};
+
+START_TEST(cuts_the_same_wherever_the_bytes_are_split)
+{
+	const char *body = good[_i].body;
+
+	for (size_t first = 0; first <= strlen(body); first++) {
+		for (size_t second = 0; second <= 3; second++) {
+			int r = cut_in(good[_i].shape, 0, body, first, second, NULL);
+
+			ck_assert_int_eq(r, 0);
+			ck_assert_str_eq(seen, good[_i].pieces);
+		}
+	}
+	free(TAKE(seen));
+}
+END_TEST
+
+START_TEST(one_octet_at_a_time)
+{
+	struct cut cut;
+
+	seen = xstrdup("");
+	cut_init(&cut, good[_i].shape, 0, note, NULL);
+	for (const char *at = good[_i].body; *at; at++)
+		ck_assert_int_eq(cut_feed(&cut, at, 1), 0);
+	ck_assert_int_eq(cut_end(&cut), 0);
+	ck_assert_str_eq(seen, good[_i].pieces);
+	cut_deinit(&cut);
+	free(TAKE(seen));
+}
+END_TEST
+
+static const struct {
+	enum cut_shape shape;
+	const char *body;
+	const char *error;
+} bad[] = {
+	{CUT_LIST, "", "no valid JSON: it is empty"},
+	{CUT_LIST, "<html>no</html>\n", "no valid JSON from here on: <html>no</html>."},
+	{CUT_LIST, "[]", "no valid JSON from here on: []"},
+	{CUT_LIST, "{}", "no valid JSON: it is an object without items"},
+	{CUT_LIST, "{\"kind\":\"Status\",\"items\":{}}", "no valid JSON from here on: {}}"},
+	{CUT_LIST, "{\"items\":[{}", "no valid JSON: it ends in the middle of an object"},
+	{CUT_LIST, "{\"items\":[{\"a\":\"", "no valid JSON: it ends in the middle of an object"},
+	{CUT_LIST, "{\"items\":[{}}", "no valid JSON from here on: }"},
+	{CUT_LIST, "{\"items\":[{} {}]}", "no valid JSON from here on: {}]}"},
+	{CUT_LIST, "{\"items\":[{},]}", "no valid JSON from here on: ]}"},
+	{CUT_LIST, "{\"items\":[3]}", "no valid JSON from here on: 3]}"},
+	{CUT_LIST, "{\"items\":[{\"a\":[}]}]}", "no valid JSON from here on: }]}]}"},
+	{CUT_LIST, "{\"items\":[],}", "no valid JSON from here on: }"},
+	{CUT_LIST, "{\"items\" []}", "no valid JSON from here on: []}"},
+	{CUT_LIST, "{\"items\":,}", "no valid JSON from here on: ,}"},
+	{CUT_LIST, "{\"items\":[]}x", "no valid JSON from here on: x"},
+	{CUT_WATCH, "{\"a\":1}\ngarbage", "no valid JSON from here on: garbage"},
+	{CUT_WATCH, "{\"a\":1}]", "no valid JSON from here on: ]"},
+	{CUT_WATCH, "{\"type\":\"ADD", "no valid JSON: it ends in the middle of an object"},
+};
+
+START_TEST(refuses_what_is_no_list_or_watch)
+{
+	char error[160];
+
+	ck_assert_int_eq(cut_in(bad[_i].shape, 0, bad[_i].body, SIZE_MAX / 2, 0, error), -EBADMSG);
+	ck_assert_str_eq(error, bad[_i].error);
+	for (size_t first = 0; first <= strlen(bad[_i].body); first++)
+		ck_assert_int_eq(cut_in(bad[_i].shape, 0, bad[_i].body, first, 1, NULL), -EBADMSG);
+	free(TAKE(seen));
+}
+END_TEST
+
+START_TEST(passes_over_what_is_too_large)
+{
+	static const char body[] =
+		"{\"items\":[{\"a\":1},{\"a\":\"0123456789012345678901234567890123456789\"},"
+		"{\"metadata\":{\"managedFields\":\"0123456789012345678901234567890123456789\"}},"
+		"{\"b\":{\"c\":[]}}]}";
+
+	for (size_t first = 0; first < sizeof(body); first++) {
+		ck_assert_int_eq(cut_in(CUT_LIST, 44, body, first, 1, NULL), 0);
+		ck_assert_str_eq(seen, "object {\"a\":1}\nlarge \n"
+				       "object {\"metadata\":{\"managedFields\":null}}\n"
+				       "object {\"b\":{\"c\":[]}}\n");
+	}
+	free(TAKE(seen));
+}
+END_TEST
+
+START_TEST(passes_over_what_is_too_deep)
+{
+	char deep[2 * 5000 + 1] = "";
+	auto_free char *body = NULL;
+
+	memset(deep, '[', 5000);
+	memset(deep + 5000, ']', 5000);
+	body = xasprintf("{\"a\":%s}{\"b\":1}{\"object\":{\"metadata\":{\"managedFields\":%s}}}",
+		deep, deep);
+	ck_assert_int_eq(cut_in(CUT_WATCH, 0, body, 4000, 4000, NULL), 0);
+	ck_assert_str_eq(seen, "large \nobject {\"b\":1}\n"
+			       "object {\"object\":{\"metadata\":{\"managedFields\":null}}}\n");
+	free(TAKE(seen));
+}
+END_TEST
+
+START_TEST(stops_when_the_owner_has_enough)
+{
+	enough_after = 2;
+	ck_assert_int_eq(cut_in(CUT_WATCH, 0, "{}{}{}", 1, 1, NULL), -ECANCELED);
+	ck_assert_str_eq(seen, "object {}\nobject {}\n");
+	free(TAKE(seen));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("k8s cut");
+	TCase *tests = tcase_create("cut");
+
+	tcase_add_loop_test(tests, cuts_the_same_wherever_the_bytes_are_split, 0, N_ELEMENTS(good));
+	tcase_add_loop_test(tests, one_octet_at_a_time, 0, N_ELEMENTS(good));
+	tcase_add_loop_test(tests, refuses_what_is_no_list_or_watch, 0, N_ELEMENTS(bad));
+	tcase_add_test(tests, passes_over_what_is_too_large);
+	tcase_add_test(tests, passes_over_what_is_too_deep);
+	tcase_add_test(tests, stops_when_the_owner_has_enough);
+	suite_add_tcase(suite, tests);
+	return unit_run(suite);
+}

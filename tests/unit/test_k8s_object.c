@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "object.h"
+#include "text.h"
+
+#define PREFIX "cosmolet.platformbuilds.io/"
+
+/* What was read, as text: only what is not as in a zeroed object. */
+static char *text;
+static FILE *out;
+
+static void print_addresses(const char *what, const struct prefix *list, size_t n)
+{
+	char buf[PREFIX_STRLEN];
+
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, " %s=%s", what, prefix_text(&list[i], buf));
+}
+
+static void print_map(const char *what, const struct k8s_map *map)
+{
+	for (size_t i = 0; i < map->n; i++)
+		fprintf(out, " %s:%s=%s", what, map->pairs[i].key, map->pairs[i].value);
+}
+
+static void print_flag(const char *what, bool set)
+{
+	if (set)
+		fprintf(out, " %s", what);
+}
+
+static void print_service(const struct k8s_service *service)
+{
+	static const char *const types[] = {
+		"ClusterIP", "NodePort", "LoadBalancer", "ExternalName"};
+
+	fprintf(out, " %s", types[service->type]);
+	print_flag("headless", service->headless);
+	print_flag("publish", service->publish_not_ready);
+	print_flag("external-local", service->external_policy == K8S_POLICY_LOCAL);
+	print_flag("internal-local", service->internal_policy == K8S_POLICY_LOCAL);
+	if (service->load_balancer_class)
+		fprintf(out, " class=%s", service->load_balancer_class);
+	print_map("selector", &service->selector);
+	print_addresses("cluster", service->cluster_ips, service->n_cluster_ips);
+	print_addresses("external", service->external_ips, service->n_external_ips);
+	for (size_t i = 0; i < service->n_ingress; i++)
+		print_addresses(service->ingress[i].proxy ? "proxy" : "ingress",
+			&service->ingress[i].address, 1);
+}
+
+static void print_pod(const struct k8s_pod *pod)
+{
+	fprintf(out, " node=%s phase=%d", pod->node, pod->phase);
+	print_flag("ready", pod->ready);
+	if (pod->ready_reason)
+		fprintf(out, " reason=\"%s\"", pod->ready_reason);
+	if (pod->restarts)
+		fprintf(out, " restarts=%u", pod->restarts);
+	print_addresses("ip", pod->ips, pod->n_ips);
+}
+
+static void print_node(const struct k8s_node *node)
+{
+	print_flag("unschedulable", node->unschedulable);
+	print_flag("ready", node->ready);
+	print_flag("network-unavailable", node->network_unavailable);
+	for (size_t i = 0; i < node->n_taints; i++)
+		fprintf(out, " taint=%s:%s", node->taints[i].key, node->taints[i].effect);
+	print_addresses("address", node->addresses, node->n_addresses);
+}
+
+static void print_slice(const struct k8s_endpointslice *slice)
+{
+	fprintf(out, " service=%s family=%d", slice->service,
+		slice->family ? family_number(slice->family) : 0);
+	for (size_t i = 0; i < slice->n_endpoints; i++) {
+		const struct k8s_endpoint *endpoint = &slice->endpoints[i];
+
+		fprintf(out, " [%s", endpoint->node ? endpoint->node : "-");
+		print_flag("ready", endpoint->ready);
+		print_flag("serving", endpoint->serving);
+		print_flag("terminating", endpoint->terminating);
+		fprintf(out, " %zu]", endpoint->n_addresses);
+	}
+}
+
+static void print_object(const struct k8s_object *object)
+{
+	const struct k8s_meta *meta = &object->meta;
+
+	fprintf(out, "%s/%s", meta->namespace, meta->name);
+	if (*meta->uid || *meta->resource_version)
+		fprintf(out, " %s@%s", meta->uid, meta->resource_version);
+	print_flag("deleting", meta->deleting);
+	print_map("label", &meta->labels);
+	print_map("annotation", &meta->annotations);
+	switch (object->resource) {
+	case K8S_SERVICES: print_service(&object->service); break;
+	case K8S_PODS: print_pod(&object->pod); break;
+	case K8S_NODES: print_node(&object->node); break;
+	case K8S_ENDPOINTSLICES: print_slice(&object->slice); break;
+	case K8S_N_RESOURCES: break;
+	}
+}
+
+/* "OBJECT", or "OBJECT !PROBLEM", or "refused: WHY (KEY)". */
+static void read_text(enum k8s_resource resource, const char *json)
+{
+	json_auto_t *value = json_loads(json, JSON_DECODE_ANY, NULL);
+	struct k8s_object *object = NULL;
+	char *problem = NULL;
+	struct object_fault fault = {0};
+	size_t size;
+
+	ck_assert_ptr_nonnull(value);
+	free(text);
+	out = xmemstream(&text, &size);
+	if (object_read(resource, value, PREFIX, &object, &problem, &fault))
+		fprintf(out, "refused: %s (%s)", fault.text, fault.key ? fault.key : "-");
+	else
+		print_object(object);
+	if (problem)
+		fprintf(out, " !%s", problem);
+	fclose(out);
+	k8s_object_free(object);
+	free(problem);
+	free(fault.text);
+}
+
+#define META "\"metadata\":{\"namespace\":\"d\",\"name\":\"n\"}"
+
+static const struct {
+	enum k8s_resource resource;
+	const char *json;
+	const char *text;
+} cases[] = {
+	/* as a server of 1.20 gives them, and newer */
+	{K8S_SERVICES,
+		"{\"metadata\":{\"name\":\"web\",\"namespace\":\"default\",\"uid\":\"u1\","
+		"\"resourceVersion\":\"7\","
+		"\"creationTimestamp\":\"2024-01-01T00:00:00Z\",\"labels\":{\"b\":\"2\",\"a\":"
+		"\"1\"},"
+		"\"annotations\":{\"kubectl.kubernetes.io/last-applied-configuration\":\"{}\","
+		"\"cosmolet.platformbuilds.io/"
+		"class\":\"gold\"}},\"spec\":{\"ports\":[{\"port\":80}],"
+		"\"selector\":{\"app\":\"web\"},\"clusterIP\":\"10.96.0.5\",\"clusterIPs\":[\"10."
+		"96.0.5\","
+		"\"fd00:96::5\"],\"type\":\"LoadBalancer\",\"externalIPs\":[\"192.0.2.7\"],"
+		"\"loadBalancerClass\":\"x/y\",\"externalTrafficPolicy\":\"Local\","
+		"\"internalTrafficPolicy\":\"Cluster\",\"publishNotReadyAddresses\":true},"
+		"\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"198.51.100.1\"},{"
+		"\"hostname\":\"x\"},"
+		"{\"ip\":\"2001:db8::1\",\"ipMode\":\"VIP\"},{\"ip\":\"198.51.100.2\",\"ipMode\":"
+		"\"Proxy\"}]}}}",
+		"default/web u1@7 label:a=1 label:b=2 annotation:" PREFIX
+		"class=gold LoadBalancer publish "
+		"external-local class=x/y selector:app=web cluster=10.96.0.5/32 "
+		"cluster=fd00:96::5/128 "
+		"external=192.0.2.7/32 ingress=198.51.100.1/32 ingress=2001:db8::1/128 "
+		"proxy=198.51.100.2/32"},
+	{K8S_SERVICES, "{" META "}", "d/n ClusterIP"},
+	{K8S_SERVICES, "{" META ",\"spec\":null,\"status\":null}", "d/n ClusterIP"},
+	{K8S_SERVICES, "{" META ",\"spec\":{\"clusterIP\":\"None\",\"clusterIPs\":[\"None\"]}}",
+		"d/n ClusterIP headless"},
+	{K8S_SERVICES, "{" META ",\"spec\":{\"clusterIPs\":[\"None\"]}}", "d/n ClusterIP headless"},
+	{K8S_SERVICES, "{" META ",\"spec\":{\"clusterIP\":\"\",\"type\":\"NodePort\"}}",
+		"d/n NodePort"},
+	{K8S_SERVICES, "{" META ",\"spec\":{\"clusterIP\":\"10.0.0.1\"}}",
+		"d/n ClusterIP cluster=10.0.0.1/32"},
+	{K8S_SERVICES, "{" META ",\"spec\":{\"clusterIPs\":[\"10.0.0.1\"]}}",
+		"d/n ClusterIP cluster=10.0.0.1/32"},
+	{K8S_SERVICES,
+		"{" META
+		",\"spec\":{\"type\":\"ExternalName\",\"internalTrafficPolicy\":\"Local\"}}",
+		"d/n ExternalName internal-local"},
+	{K8S_SERVICES,
+		"{\"metadata\":{\"namespace\":\"d\",\"name\":\"n\",\"deletionTimestamp\":\"2024\"}"
+		"}",
+		"d/n deleting ClusterIP"},
+	/* single addresses that do not parse */
+	{K8S_SERVICES,
+		"{" META
+		",\"spec\":{\"externalIPs\":[\"192.0.2.1\",\"192.0.2.300\",\"x\",\"192.0.2.2\"]}}",
+		"d/n ClusterIP external=192.0.2.1/32 external=192.0.2.2/32 "
+		"!spec.externalIPs: \"192.0.2.300\" is not an IP address (and 1 more like this)"},
+	{K8S_SERVICES,
+		"{" META ",\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"1.2.3\"},{}]}}}",
+		"d/n ClusterIP !status.loadBalancer.ingress: \"1.2.3\" is not an IP address"},
+	/* what does not fit */
+	{K8S_SERVICES, "{}", "refused: metadata.name: missing (-)"},
+	{K8S_SERVICES, "[]", "refused: expected an object (-)"},
+	{K8S_SERVICES, "{\"metadata\":{\"name\":\"n\"}}",
+		"refused: metadata.namespace: missing (-)"},
+	{K8S_SERVICES, "{\"metadata\":{\"name\":\"\",\"namespace\":\"d\"}}",
+		"refused: metadata.name: missing (-)"},
+	{K8S_SERVICES, "{\"metadata\":{\"name\":3}}",
+		"refused: metadata.name: expected a string, found a number (name)"},
+	{K8S_SERVICES, "{\"metadata\":[]}",
+		"refused: metadata: expected an object, found a list (metadata)"},
+	{K8S_SERVICES,
+		"{\"metadata\":{\"namespace\":\"d\",\"name\":\"n\",\"labels\":{\"x.y/z\":1}}}",
+		"refused: metadata.labels[x.y/z]: expected a string, found a number (x.y/z)"},
+	{K8S_SERVICES, "{" META ",\"spec\":\"x\"}",
+		"refused: spec: expected an object, found a string (spec)"},
+	{K8S_SERVICES, "{" META ",\"spec\":{\"type\":\"Balancer\"}}",
+		"refused: spec.type: \"Balancer\" is none that is known (type)"},
+	{K8S_SERVICES, "{" META ",\"spec\":{\"externalIPs\":\"1.2.3.4\"}}",
+		"refused: spec.externalIPs: expected a list, found a string (externalIPs)"},
+	{K8S_SERVICES, "{" META ",\"spec\":{\"externalIPs\":[\"1.2.3.4\",null]}}",
+		"refused: spec.externalIPs[1]: expected a string, found null (externalIPs)"},
+	{K8S_SERVICES, "{" META ",\"spec\":{\"publishNotReadyAddresses\":\"true\"}}",
+		"refused: spec.publishNotReadyAddresses: expected true or false, found a string "
+		"(publishNotReadyAddresses)"},
+	{K8S_SERVICES, "{" META ",\"status\":{\"loadBalancer\":{\"ingress\":[7]}}}",
+		"refused: status.loadBalancer.ingress[0]: expected an object, found a number "
+		"(ingress)"},
+
+	{K8S_PODS,
+		"{\"metadata\":{\"name\":\"p\",\"namespace\":\"d\",\"uid\":\"u\","
+		"\"resourceVersion\":\"9\",\"labels\":"
+		"{\"app\":\"web\"}},\"spec\":{\"nodeName\":\"node-1\",\"containers\":null},"
+		"\"status\":{\"phase\":"
+		"\"Running\",\"conditions\":[{\"type\":\"Initialized\",\"status\":\"False\"},{"
+		"\"type\":\"Ready\","
+		"\"status\":\"True\"}],\"podIP\":\"10.1.0.7\",\"podIPs\":[{\"ip\":\"10.1.0.7\"},{"
+		"\"ip\":\"fd01::7\"}],"
+		"\"containerStatuses\":[{\"restartCount\":2,\"state\":{\"running\":{}}},{"
+		"\"restartCount\":1}]}}",
+		"d/p u@9 label:app=web node=node-1 phase=1 ready restarts=3 ip=10.1.0.7/32 "
+		"ip=fd01::7/128"},
+	{K8S_PODS, "{" META "}", "d/n node= phase=0"},
+	{K8S_PODS, "{" META ",\"status\":{\"phase\":\"Succeeded\",\"podIP\":\"10.1.0.7\"}}",
+		"d/n node= phase=2 ip=10.1.0.7/32"},
+	{K8S_PODS, "{" META ",\"status\":{\"phase\":\"New\",\"podIP\":\"\",\"podIPs\":[]}}",
+		"d/n node= phase=4"},
+	{K8S_PODS,
+		"{" META
+		",\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\",\"reason\":"
+		"\"ContainersNotReady\",\"message\":\"containers with unready status: [c]\"}]}}",
+		"d/n node= phase=0 reason=\"ContainersNotReady: containers with unready status: "
+		"[c]\""},
+	{K8S_PODS,
+		"{" META ",\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\","
+		"\"reason\":\"X\"}],"
+		"\"initContainerStatuses\":[{\"restartCount\":1,\"state\":{\"waiting\":{\"reason\":"
+		"\"Init\"}}}],"
+		"\"containerStatuses\":[{\"state\":{\"waiting\":{\"reason\":\"PodInitializing\"}}},"
+		"{\"restartCount\":5,\"state\":{\"waiting\":{\"reason\":\"CrashLoopBackOff\"}}}]}}",
+		"d/n node= phase=0 reason=\"CrashLoopBackOff\" restarts=6"},
+	{K8S_PODS,
+		"{" META ",\"status\":{\"containerStatuses\":[{\"restartCount\":-3},{"
+		"\"restartCount\":99999999999}]}}",
+		"d/n node= phase=0 restarts=4294967295"},
+	{K8S_PODS, "{" META ",\"status\":{\"podIPs\":[{\"ip\":\"x\"},{}]}}",
+		"d/n node= phase=0 !status.podIPs: \"x\" is not an IP address"},
+	{K8S_PODS, "{" META ",\"status\":{\"conditions\":{}}}",
+		"refused: status.conditions: expected a list, found an object (conditions)"},
+	{K8S_PODS, "{" META ",\"spec\":{\"nodeName\":[]}}",
+		"refused: spec.nodeName: expected a string, found a list (nodeName)"},
+
+	{K8S_NODES,
+		"{\"metadata\":{\"name\":\"node-1\",\"labels\":{\"node.kubernetes.io/"
+		"exclude\":\"\"}},\"spec\":"
+		"{\"unschedulable\":true,\"taints\":[{\"key\":\"k\",\"effect\":\"NoSchedule\","
+		"\"timeAdded\":null},{}]},"
+		"\"status\":{\"conditions\":[{\"type\":\"NetworkUnavailable\",\"status\":\"True\"},"
+		"{\"type\":\"Ready\","
+		"\"status\":\"True\"}],\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"192.0."
+		"2.1\"},"
+		"{\"type\":\"Hostname\",\"address\":\"node-1\"},{\"type\":\"ExternalIP\","
+		"\"address\":\"2001:db8::1\"}]}}",
+		"/node-1 label:node.kubernetes.io/exclude= unschedulable ready network-unavailable "
+		"taint=k:NoSchedule taint=: address=192.0.2.1/32 address=2001:db8::1/128"},
+	{K8S_NODES, "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"taints\":[1]}}",
+		"refused: spec.taints[0]: expected an object, found a number (taints)"},
+
+	{K8S_ENDPOINTSLICES,
+		"{\"metadata\":{\"name\":\"web-x\",\"namespace\":\"d\",\"labels\":{\"kubernetes.io/"
+		"service-name\":"
+		"\"web\"}},\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"10.1.0.1\"],"
+		"\"conditions\":"
+		"{\"ready\":true,\"serving\":true,\"terminating\":false},\"nodeName\":\"n1\"},"
+		"{\"addresses\":[\"10.1.0.2\",\"10.1.0.3\"],\"conditions\":{\"ready\":false,"
+		"\"serving\":true,"
+		"\"terminating\":true},\"nodeName\":\"n2\"},{\"addresses\":[\"10.1.0.4\"]},"
+		"{\"addresses\":null,\"conditions\":{\"ready\":null}}]}",
+		"d/web-x label:kubernetes.io/service-name=web service=web family=4 [n1 ready "
+		"serving 1] "
+		"[n2 serving terminating 2] [- ready serving 1] [- ready serving 0]"},
+	/* v1beta1 of 1.20 */
+	{K8S_ENDPOINTSLICES,
+		"{" META ",\"addressType\":\"IPv6\",\"endpoints\":[{\"addresses\":[\"fd01::1\"],"
+		"\"conditions\":"
+		"{\"ready\":false},\"topology\":{\"kubernetes.io/"
+		"hostname\":\"n1\",\"topology.kubernetes.io/zone\":"
+		"\"z\"}}]}",
+		"d/n service= family=6 [n1 1]"},
+	{K8S_ENDPOINTSLICES, "{" META ",\"addressType\":\"FQDN\",\"endpoints\":null}",
+		"d/n service= family=0"},
+	{K8S_ENDPOINTSLICES, "{" META ",\"endpoints\":[[]]}",
+		"refused: endpoints[0]: expected an object, found a list (endpoints)"},
+};
+
+START_TEST(reads_objects)
+{
+	read_text(cases[_i].resource, cases[_i].json);
+	ck_assert_str_eq(text, cases[_i].text);
+	free(TAKE(text));
+}
+END_TEST
+
+/* Each member of each good case, replaced by a value of each type: never a crash. */
+static void spoil(enum k8s_resource resource, json_t *root, json_t *at)
+{
+	static const char *const values[] = {
+		"null", "true", "3", "-1.5", "\"x\"", "[]", "{}", "[[]]", "[{}]"};
+	void *member;
+	const char *key;
+	json_t *value;
+
+	for (member = json_object_iter(at); member; member = json_object_iter_next(at, member)) {
+		key = json_object_iter_key(member);
+		value = json_incref(json_object_iter_value(member));
+		spoil(resource, root, value);
+		for (size_t i = 0; i < N_ELEMENTS(values); i++) {
+			auto_free char *dump = NULL;
+
+			json_object_set_new(at, key, json_loads(values[i], JSON_DECODE_ANY, NULL));
+			dump = json_dumps(root, JSON_ENCODE_ANY);
+			read_text(resource, dump);
+		}
+		json_object_set_new(at, key, value);
+		member = json_object_iter_at(at, key);
+	}
+	for (size_t i = 0; i < json_array_size(at); i++)
+		spoil(resource, root, json_array_get(at, i));
+}
+
+START_TEST(survives_any_type_in_any_place)
+{
+	json_auto_t *root = json_loads(cases[_i].json, 0, NULL);
+
+	spoil(cases[_i].resource, root, root);
+	free(TAKE(text));
+}
+END_TEST
+
+START_TEST(long_reasons_stay_utf8)
+{
+	char message[400];
+	auto_free char *json = NULL;
+
+	for (size_t i = 0; i < sizeof(message) - 1; i += 3)
+		memcpy(message + i, "\xe2\x82\xac", 3);
+	message[399] = '\0';
+	json = xasprintf("{" META
+			 ",\"status\":{\"conditions\":[{\"type\":\"Ready\",\"message\":\"%s\"}]}}",
+		message);
+	read_text(K8S_PODS, json);
+	ck_assert_ptr_nonnull(strstr(text, "\xe2\x82\xac\""));
+	ck_assert_uint_lt(strlen(text), 200);
+	free(TAKE(text));
+}
+END_TEST
+
+START_TEST(text_is_made_fit_to_be_shown)
+{
+	static const struct {
+		const char *text;
+		const char *clean;
+	} texts[] = {
+		{"", ""},
+		{"plain \xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80",
+			"plain \xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80"},
+		{"a\nb\x1b[m\x7f", "a?b?[m?"},
+		{"\x80\xc3", "??"},
+		{"\xc0\xaf\xe0\x80\xaf\xed\xa0\x80\xf5", "?????????"},
+		{"\xf0\x9f\x98", "???"},
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
+		auto_free char *copy = xstrdup(texts[i].text);
+
+		ck_assert_str_eq(text_clean(copy), texts[i].clean);
+	}
+	ck_assert_ptr_null(text_clean(NULL));
+}
+END_TEST
+
+START_TEST(selectors)
+{
+	static char a[] = "a", b[] = "b", c[] = "c", one[] = "1", two[] = "2", three[] = "3";
+	struct k8s_pair labels[] = {{a, one}, {b, two}, {c, three}};
+	struct k8s_pair other[] = {{b, one}};
+	struct k8s_map all = {labels, 3};
+	struct k8s_map none = {0};
+
+	ck_assert_str_eq(k8s_map_get(&all, "a"), "1");
+	ck_assert_str_eq(k8s_map_get(&all, "c"), "3");
+	ck_assert_ptr_null(k8s_map_get(&all, "aa"));
+	ck_assert_ptr_null(k8s_map_get(&none, "a"));
+	ck_assert(k8s_selects(&(struct k8s_map){labels + 1, 2}, &all));
+	ck_assert(k8s_selects(&all, &all));
+	ck_assert(!k8s_selects(&none, &all));
+	ck_assert(!k8s_selects(&all, &none));
+	ck_assert(!k8s_selects(&(struct k8s_map){other, 1}, &all));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("k8s object");
+	TCase *tests = tcase_create("object");
+
+	tcase_add_loop_test(tests, reads_objects, 0, N_ELEMENTS(cases));
+	tcase_add_loop_test(tests, survives_any_type_in_any_place, 0, N_ELEMENTS(cases));
+	tcase_add_test(tests, long_reasons_stay_utf8);
+	tcase_add_test(tests, text_is_made_fit_to_be_shown);
+	tcase_add_test(tests, selectors);
+	suite_add_tcase(suite, tests);
+	return unit_run(suite);
+}

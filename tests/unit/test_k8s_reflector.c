@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <string.h>
+
+#include "fake_api.h"
+#include "trace.h"
+
+static struct loop *loop;
+static struct fake_api api;
+static struct trace trace;
+
+#define SVC(name, version)                                          \
+	"{\"metadata\":{\"namespace\":\"default\",\"name\":\"" name \
+	"\",\"resourceVersion\":\"" version "\"},\"spec\":{\"type\":\"LoadBalancer\"}}"
+#define EVENT(type, object) "{\"type\":\"" type "\",\"object\":" object "}\n"
+#define BOOKMARK(version)   EVENT("BOOKMARK", "{\"metadata\":{\"resourceVersion\":\"" version "\"}}")
+#define LIST(version, items) \
+	"{\"metadata\":{\"resourceVersion\":\"" version "\"},\"items\":[" items "]}"
+#define STATUS(code, reason)                                                                       \
+	"{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"because\",\"reason\":\"" reason \
+	"\",\"code\":" code "}"
+#define AHEAD                                                                             \
+	"{\"kind\":\"Status\",\"message\":\"later\",\"reason\":\"Timeout\",\"code\":504," \
+	"\"details\":{\"causes\":[{\"reason\":\"ResourceVersionTooLarge\",\"message\":\"x\"}]}}"
+
+static void setup(void)
+{
+	loop = loop_new();
+	fake_api_start(&api, loop);
+}
+
+static void teardown(void)
+{
+	trace_end(&trace);
+	fake_api_stop(&api);
+	loop_free(loop);
+}
+
+/* Without a node there are only the services, which makes the order of requests certain. */
+static void start(const char *node)
+{
+	struct k8s_options options = {.kubeconfig = api.kubeconfig, .node = node};
+
+	trace_start(&trace, loop, &options);
+}
+
+/* Lists a and b at version 7, and clears. */
+static void start_watching(void)
+{
+	fake_api_ok(&api, "list services", FAKE_CLOSE, LIST("7", SVC("a", "3") "," SVC("b", "4")));
+	start(NULL);
+	trace_until(&trace, "up services");
+	trace_clear(&trace);
+	str_set(&api.log, "");
+}
+
+/* What was asked for, with the time limit taken out, which is random. */
+static void asked(const char *expected)
+{
+	char *limit;
+
+	while ((limit = strstr(api.log, "&timeoutSeconds="))) {
+		size_t n = strspn(limit + 16, "0123456789") + 16;
+
+		ck_assert_uint_eq(n, 19);
+		ck_assert_int_ge(atoi(limit + 16), 300);
+		ck_assert_int_le(atoi(limit + 16), 600);
+		memmove(limit, limit + n, strlen(limit + n) + 1);
+	}
+	ck_assert_str_eq(api.log, expected);
+}
+
+#define SELECTOR                                                \
+	"?labelSelector=%21service.kubernetes.io%2Fheadless%2C" \
+	"%21service.kubernetes.io%2Fservice-proxy-name"
+#define ASK_LIST(version) "list services " SELECTOR "&resourceVersion=" version " token secret\n"
+#define ASK_STORE         "list services " SELECTOR " token secret\n"
+#define ASK_WATCH(version)                                                                      \
+	"watch services " SELECTOR "&watch=1&allowWatchBookmarks=true&resourceVersion=" version \
+	" token secret\n"
+
+START_TEST(lists_and_watches)
+{
+	fake_api_ok(&api, "list services", FAKE_CLOSE, LIST("7", SVC("a", "3") "," SVC("b", "4")));
+	start(NULL);
+	trace_until(&trace, "up services");
+	trace_is(&trace,
+		"begin services\nobject services default/a 3\nobject services default/b 4\n"
+		"end services\nsynced\nup services\n");
+	asked(ASK_LIST("0") ASK_WATCH("7"));
+	trace_clear(&trace);
+	fake_api_push(&api, "watch services", FAKE_HOLD, EVENT("ADDED", SVC("c", "8")));
+	trace_until(&trace, "c 8");
+	fake_api_push(&api, "watch services", FAKE_HOLD,
+		EVENT("MODIFIED", SVC("a", "9")) EVENT("DELETED", SVC("b", "10")));
+	trace_until(&trace, "b 10");
+	trace_is(&trace, "object services default/c 8\nobject services default/a 9\n"
+			 "deleted services default/b 10\n");
+}
+END_TEST
+
+START_TEST(four_streams_are_synced_together)
+{
+	fake_api_ok(&api, "list nodes", FAKE_HOLD, "{\"metadata\":{\"resourceVersion\":\"5\"},");
+	start("node-1");
+	trace_until(&trace, "up services");
+	trace_until(&trace, "up pods");
+	ck_assert_ptr_null(strstr(trace.text, "synced"));
+	ck_assert_ptr_nonnull(strstr(api.log, "list pods ?fieldSelector=spec.nodeName%3Dnode-1&"));
+	ck_assert_ptr_nonnull(strstr(api.log, "list nodes ?fieldSelector=metadata.name%3Dnode-1&"));
+	fake_api_push(&api, "list nodes", FAKE_CLOSE, "\"items\":[]}");
+	trace_until(&trace, "synced");
+	trace_until(&trace, "up nodes");
+}
+END_TEST
+
+START_TEST(pages_are_one_list)
+{
+	fake_api_ok(&api, "list services", FAKE_CLOSE,
+		"{\"metadata\":{\"resourceVersion\":\"7\",\"continue\":\"x/+=\"},\"items\":[" SVC(
+			"a", "3") "]}");
+	fake_api_ok(&api, "list services", FAKE_CLOSE, LIST("7", SVC("b", "4")));
+	start(NULL);
+	trace_until(&trace, "up services");
+	trace_is(&trace,
+		"begin services\nobject services default/a 3\nobject services default/b 4\n"
+		"end services\nsynced\nup services\n");
+	asked(ASK_LIST("0") "list services " SELECTOR
+			    "&continue=x%2F%2B%3D token secret\n" ASK_WATCH("7"));
+}
+END_TEST
+
+START_TEST(resumes_where_a_broken_connection_left_off)
+{
+	start_watching();
+	fake_api_push(&api, "watch services", FAKE_HOLD, EVENT("ADDED", SVC("c", "8")));
+	trace_until(&trace, "c 8");
+	fake_api_push(&api, "watch services", FAKE_RESET, "{\"type\":\"ADD");
+	trace_until(&trace, "down services: cannot watch services: ");
+	fake_api_ok(&api, "watch services", FAKE_HOLD, EVENT("ADDED", SVC("d", "9")));
+	trace_until(&trace, "d 9");
+	ck_assert_ptr_nonnull(strstr(trace.text, "up services\nobject services default/d 9\n"));
+	asked(ASK_WATCH("8"));
+}
+END_TEST
+
+START_TEST(half_an_object_and_a_clean_end_is_a_broken_watch)
+{
+	start_watching();
+	fake_api_push(
+		&api, "watch services", FAKE_CLOSE, EVENT("ADDED", SVC("c", "8")) "{\"type\"");
+	trace_until(&trace, "up services");
+	trace_is(&trace,
+		"object services default/c 8\n"
+		"down services: cannot watch services: no valid JSON: it ends in the middle of an "
+		"object\nup services\n");
+	asked(ASK_WATCH("8"));
+}
+END_TEST
+
+START_TEST(a_clean_end_is_no_news)
+{
+	struct mono begin = mono_now();
+
+	start_watching();
+	fake_api_push(&api, "watch services", FAKE_CLOSE, BOOKMARK("20"));
+	fake_api_ok(&api, "watch services", FAKE_HOLD, EVENT("ADDED", SVC("c", "21")));
+	trace_until(&trace, "c 21");
+	trace_is(&trace, "object services default/c 21\n");
+	asked(ASK_WATCH("20"));
+	/* but not more than one watch in a second */
+	ck_assert(mono_before(mono_add(begin, mono_ms(990)), mono_now()));
+}
+END_TEST
+
+START_TEST(gone_as_an_event_lists_again)
+{
+	start_watching();
+	fake_api_ok(&api, "list services", FAKE_CLOSE, LIST("30", SVC("a", "3")));
+	/* the server of 1.20 may leave it open */
+	fake_api_push(&api, "watch services", FAKE_HOLD, EVENT("ERROR", STATUS("410", "Expired")));
+	trace_until(&trace, "end services");
+	trace_is(&trace, "begin services\nobject services default/a 3\nend services\n");
+	trace_for(&trace, 50);
+	asked(ASK_LIST("7") ASK_WATCH("30"));
+}
+END_TEST
+
+START_TEST(gone_as_a_status_lists_again_and_from_the_store_if_need_be)
+{
+	fake_api_answer(
+		&api, "watch services", FAKE_CLOSE, "HTTP/1.1 410 Gone", STATUS("410", "Gone"));
+	fake_api_ok(&api, "list services", FAKE_CLOSE, LIST("7", ""));
+	fake_api_answer(
+		&api, "list services", FAKE_CLOSE, "HTTP/1.1 410 Gone", STATUS("410", "Expired"));
+	fake_api_ok(&api, "list services", FAKE_CLOSE, LIST("30", SVC("a", "3")));
+	start(NULL);
+	trace_until(&trace, "up services");
+	trace_is(&trace, "begin services\nend services\nsynced\nbegin services\n"
+			 "object services default/a 3\nend services\nup services\n");
+	asked(ASK_LIST("0") ASK_WATCH("7") ASK_LIST("7") ASK_STORE ASK_WATCH("30"));
+}
+END_TEST
+
+START_TEST(a_version_from_the_future_lists_from_the_store)
+{
+	start_watching();
+	fake_api_push(&api, "watch services", FAKE_HOLD, EVENT("ERROR", AHEAD));
+	trace_until(&trace, "end services");
+	trace_is(&trace, "begin services\nend services\n");
+	trace_for(&trace, 50);
+	asked(ASK_STORE ASK_WATCH("1"));
+}
+END_TEST
+
+START_TEST(other_error_events_resume)
+{
+	start_watching();
+	fake_api_push(&api, "watch services", FAKE_CLOSE,
+		EVENT("ERROR", STATUS("429", "TooManyRequests")));
+	trace_until(&trace, "up services");
+	trace_is(&trace, "down services: cannot watch services: HTTP 429: because\nup services\n");
+	asked(ASK_WATCH("7"));
+}
+END_TEST
+
+START_TEST(errors_that_come_again_and_again_list)
+{
+	start_watching();
+	for (int i = 0; i < 2; i++)
+		fake_api_ok(&api, "watch services", FAKE_CLOSE,
+			EVENT("ERROR", STATUS("500", "InternalError")));
+	fake_api_push(
+		&api, "watch services", FAKE_CLOSE, EVENT("ERROR", STATUS("500", "InternalError")));
+	for (int i = 0; i < 3; i++) {
+		trace_for(&trace, 100);
+		mono_turn(mono_s(8));
+	}
+	trace_until(&trace, "end services");
+	trace_for(&trace, 50);
+	asked(ASK_WATCH("7") ASK_WATCH("7") ASK_STORE ASK_WATCH("1"));
+}
+END_TEST
+
+START_TEST(a_broken_list_never_ends)
+{
+	fake_api_ok(&api, "list services", FAKE_CLOSE,
+		"{\"metadata\":{\"resourceVersion\":\"7\"},\"items\":[" SVC("a", "3") ",{\"meta");
+	start(NULL);
+	trace_until(&trace, "down services");
+	trace_is(&trace,
+		"begin services\nobject services default/a 3\n"
+		"down services: cannot list services: no valid JSON: it ends in the middle of an "
+		"object\n");
+	fake_api_ok(&api, "list services", FAKE_CLOSE, LIST("8", SVC("a", "3")));
+	trace_clear(&trace);
+	trace_until(&trace, "up services");
+	trace_is(&trace,
+		"begin services\nobject services default/a 3\nend services\nsynced\nup services\n");
+}
+END_TEST
+
+START_TEST(a_reset_in_a_list_never_ends_it)
+{
+	fake_api_ok(&api, "list services", FAKE_RESET,
+		"{\"metadata\":{\"resourceVersion\":\"7\"},\"items\":[" SVC("a", "3"));
+	start(NULL);
+	trace_until(&trace, "down services: cannot list services: ");
+	ck_assert_ptr_null(strstr(trace.text, "end services"));
+	trace_until(&trace, "synced");
+}
+END_TEST
+
+static const struct {
+	const char *head;
+	const char *body;
+	const char *down;
+} refusals[] = {
+	{"HTTP/1.1 200 OK", "<html>Log in, please",
+		"no valid JSON from here on: <html>Log in, please"},
+	{"HTTP/1.1 200 OK", "{\"kind\":\"Status\"}",
+		"no valid JSON: it is an object without items"},
+	{"HTTP/1.1 200 OK", "{\"items\":[]}", "the answer is a list without a resourceVersion"},
+	{"HTTP/1.1 403 Forbidden", STATUS("403", "Forbidden"), "HTTP 403: because"},
+	{"HTTP/1.1 404 Not Found", "404 page not found\n", "HTTP 404: 404 page not found"},
+	{"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1",
+		"Too many requests, please try again later.\n",
+		"HTTP 429: Too many requests, please try again later."},
+	{"HTTP/1.1 500 Internal Server Error", "etcd\tis \xff away\nmore",
+		"HTTP 500: etcd?is ? away"},
+	{"HTTP/1.1 503 Service Unavailable", "", "HTTP 503"},
+	{"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/", "", "HTTP 302"},
+};
+
+START_TEST(refusals_are_said_and_tried_again)
+{
+	auto_free char *expected =
+		xasprintf("down services: cannot list services: %s\n", refusals[_i].down);
+
+	fake_api_answer(&api, "list services", FAKE_CLOSE, refusals[_i].head, refusals[_i].body);
+	start(NULL);
+	trace_until(&trace, "down services");
+	ck_assert_ptr_nonnull(strstr(trace.text, expected));
+	mono_turn(mono_s(61));
+	trace_until(&trace, "up services");
+	asked(ASK_LIST("0") ASK_LIST("0") ASK_WATCH("1"));
+}
+END_TEST
+
+START_TEST(the_same_refusal_is_said_once_and_does_not_stop_others)
+{
+	for (int i = 0; i < 3; i++)
+		fake_api_answer(&api, "list pods", FAKE_CLOSE, "HTTP/1.1 403 Forbidden",
+			STATUS("403", "Forbidden"));
+	start("n");
+	trace_until(&trace, "down pods: cannot list pods: HTTP 403: because");
+	trace_until(&trace, "up services");
+	trace_until(&trace, "up nodes");
+	trace_clear(&trace);
+	for (int i = 0; i < 2; i++) {
+		mono_turn(mono_s(61));
+		trace_for(&trace, 50);
+	}
+	trace_is(&trace, "");
+	mono_turn(mono_s(61));
+	trace_until(&trace, "up pods");
+	trace_is(&trace, "begin pods\nend pods\nsynced\nup pods\n");
+}
+END_TEST
+
+START_TEST(retry_after_is_honoured)
+{
+	struct mono begin = mono_now();
+
+	fake_api_answer(&api, "list services", FAKE_CLOSE,
+		"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2", "");
+	start(NULL);
+	trace_until(&trace, "synced");
+	ck_assert(mono_before(mono_add(begin, mono_ms(1990)), mono_now()));
+}
+END_TEST
+
+START_TEST(an_unauthorized_request_is_tried_once_more_at_once)
+{
+	for (int i = 0; i < 2; i++)
+		fake_api_answer(&api, "list services", FAKE_CLOSE, "HTTP/1.1 401 Unauthorized",
+			STATUS("401", "Unauthorized"));
+	start(NULL);
+	trace_until(&trace, "down services");
+	trace_is(&trace, "down services: cannot list services: HTTP 401: because\n");
+	asked(ASK_LIST("0") ASK_LIST("0"));
+	trace_until(&trace, "synced");
+}
+END_TEST
+
+START_TEST(unfit_objects_are_passed_over)
+{
+	fake_api_ok(&api, "list services", FAKE_CLOSE,
+		LIST("7", "{},{\"metadata\":{\"namespace\":\"x\"}}," SVC("a", "3")));
+	start(NULL);
+	trace_until(&trace, "up services");
+	fake_api_push(&api, "watch services", FAKE_HOLD,
+		EVENT("ADDED", "{\"metadata\":{\"namespace\":\"default\",\"name\":\"b\","
+			       "\"resourceVersion\":\"8\"},"
+			       "\"spec\":[]}") "{\"type\":3,,}\n" EVENT("NEW", SVC("c", "9"))
+			EVENT("ADDED", SVC("d", "10")));
+	trace_until(&trace, "d 10");
+	trace_is(&trace,
+		"begin services\n"
+		"problem services: services (no name): metadata.name: missing\n"
+		"problem services: services x/(no name): metadata.name: missing\n"
+		"object services default/a 3\nend services\nsynced\nup services\n"
+		"problem services: services default/b: spec: expected an object, found a list\n"
+		"problem services: an object that is no valid JSON was passed over: string or '}' "
+		"expected "
+		"near ','\n"
+		"problem services: services default/c: came with an event of a type that is not "
+		"known\n"
+		"object services default/d 10\n");
+	fake_api_push(&api, "watch services", FAKE_CLOSE, "");
+	str_set(&api.log, "");
+	mono_turn(mono_s(2));
+	trace_for(&trace, 50);
+	asked(ASK_WATCH("10"));
+}
+END_TEST
+
+static char *padded_event(const char *name, size_t size)
+{
+	auto_free char *padding = xmalloc(size + 1);
+
+	memset(padding, 'x', size);
+	padding[size] = '\0';
+	return xasprintf(
+		"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"namespace\":\"d\",\"name\":\"%s\","
+		"\"annotations\":{\"a\":\"%s\"}}}}\n",
+		name, padding);
+}
+
+START_TEST(large_objects_are_fine_and_giants_passed_over)
+{
+	auto_free char *large = padded_event("large", 10u << 20);
+	auto_free char *giant = padded_event("giant", 17u << 20);
+
+	start_watching();
+	fake_api_push(&api, "watch services", FAKE_HOLD, large);
+	trace_until(&trace, "d/large");
+	fake_api_push(&api, "watch services", FAKE_HOLD, giant);
+	fake_api_push(&api, "watch services", FAKE_HOLD, EVENT("ADDED", SVC("c", "8")));
+	trace_until(&trace, "default/c 8");
+	trace_is(&trace,
+		"object services d/large\n"
+		"problem services: an object of more than 16 MiB was passed over; it begins: "
+		"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"namespace\":\"d\",\"name\":"
+		"\"giant\","
+		"\"annotations\":{\"a\":\"xxxxxxxxxxx\nobject services default/c 8\n");
+}
+END_TEST
+
+START_TEST(silence_after_bookmarks_is_probed_with_a_list)
+{
+	start_watching();
+	fake_api_push(&api, "watch services", FAKE_HOLD, BOOKMARK("8"));
+	trace_for(&trace, 50);
+	mono_turn(mono_s(91));
+	fake_api_answer(&api, "list services", FAKE_CLOSE, "HTTP/1.1 504 Gateway Timeout", AHEAD);
+	trace_until(&trace, "end services");
+	trace_for(&trace, 50);
+	trace_is(&trace, "begin services\nend services\n");
+	asked(ASK_LIST("8") ASK_STORE ASK_WATCH("1"));
+}
+END_TEST
+
+START_TEST(silence_without_bookmarks_only_watches_again)
+{
+	start_watching();
+	mono_turn(mono_s(91));
+	trace_for(&trace, 50);
+	asked("");
+	mono_turn(mono_s(560));
+	trace_for(&trace, 50);
+	asked(ASK_WATCH("7"));
+	trace_is(&trace, "");
+}
+END_TEST
+
+START_TEST(a_silent_list_is_given_up)
+{
+	fake_api_ok(&api, "list services", FAKE_HOLD, "{\"items\":[");
+	start(NULL);
+	trace_until(&trace, "begin services");
+	mono_turn(mono_s(31));
+	trace_until(&trace, "down services: cannot list services: no byte for 30 s");
+	trace_until(&trace, "synced");
+}
+END_TEST
+
+START_TEST(slices_come_when_wanted_and_go)
+{
+	start_watching();
+	fake_api_answer(&api, "list endpointslices", FAKE_CLOSE, "HTTP/1.1 404 Not Found",
+		"404 page not found\n");
+	fake_api_ok(&api, "list endpointslices", FAKE_CLOSE,
+		LIST("2", "{\"metadata\":{\"namespace\":\"d\",\"name\":\"s\",\"resourceVersion\":"
+			  "\"2\"}}"));
+	k8s_want_endpointslices(trace.k8s, true);
+	trace_until(&trace, "up endpointslices");
+	trace_is(&trace, "begin endpointslices\nobject endpointslices d/s 2\nend endpointslices\n"
+			 "up endpointslices\n");
+	trace_clear(&trace);
+	k8s_want_endpointslices(trace.k8s, false);
+	trace_for(&trace, 20);
+	trace_is(&trace, "begin endpointslices\nend endpointslices\n");
+	trace_clear(&trace);
+	k8s_want_endpointslices(trace.k8s, true);
+	trace_until(&trace, "up endpointslices");
+}
+END_TEST
+
+START_TEST(slices_that_the_server_does_not_have_are_a_problem_once)
+{
+	start_watching();
+	for (int i = 0; i < 4; i++)
+		fake_api_answer(
+			&api, "list endpointslices", FAKE_CLOSE, "HTTP/1.1 404 Not Found", "");
+	k8s_want_endpointslices(trace.k8s, true);
+	trace_until(&trace, "problem endpointslices: the API server has no EndpointSlices");
+	trace_clear(&trace);
+	mono_turn(mono_s(1201));
+	trace_for(&trace, 100);
+	ck_assert_ptr_null(strstr(trace.text, "endpointslices"));
+	mono_turn(mono_s(1201));
+	trace_until(&trace, "up endpointslices");
+}
+END_TEST
+
+START_TEST(few_namespaces_are_watched_one_by_one)
+{
+	const char *namespaces[] = {"a", "b"};
+	struct k8s_options options = {
+		.kubeconfig = api.kubeconfig, .namespaces = namespaces, .n_namespaces = 2};
+
+	trace_start(&trace, loop, &options);
+	trace_until(&trace, "up services in a");
+	trace_until(&trace, "up services in b");
+	trace_until(&trace, "synced");
+}
+END_TEST
+
+START_TEST(many_namespaces_are_filtered)
+{
+	const char *namespaces[] = {"a", "b", "c", "d", "e", "f", "g", "h", "default"};
+	struct k8s_options options = {
+		.kubeconfig = api.kubeconfig, .namespaces = namespaces, .n_namespaces = 9};
+
+	fake_api_ok(&api, "list services", FAKE_CLOSE,
+		LIST("7",
+			SVC("a", "3") ",{\"metadata\":{\"namespace\":\"other\",\"name\":\"x\"}}"));
+	trace_start(&trace, loop, &options);
+	trace_until(&trace, "up services");
+	trace_is(&trace,
+		"begin services\nobject services default/a 3\nend services\nsynced\nup services\n");
+}
+END_TEST
+
+START_TEST(a_server_that_is_away_is_one_down)
+{
+	loop_io_stop(&api.io);
+	close(api.io.fd);
+	start(NULL);
+	trace_until(
+		&trace, "down services: cannot list services: cannot connect: Connection refused");
+	trace_clear(&trace);
+	mono_turn(mono_s(2));
+	trace_for(&trace, 50);
+	mono_turn(mono_s(4));
+	trace_for(&trace, 50);
+	trace_is(&trace, "");
+	api.io.fd = dup(2); /* for the teardown */
+}
+END_TEST
+
+START_TEST(status_tells_of_each_stream)
+{
+	struct k8s_stream_status status[2];
+
+	start_watching();
+	ck_assert_uint_eq(k8s_status(trace.k8s, status, 2), 1);
+	ck_assert_str_eq(status[0].name, "services");
+	ck_assert(status[0].synced && status[0].connected && !status[0].error);
+	ck_assert_uint_eq(status[0].lists, 1);
+	ck_assert_uint_eq(status[0].events, 2);
+	ck_assert_uint_gt(status[0].bytes, 100);
+	ck_assert_int_ne(status[0].last_contact.ns, 0);
+	fake_api_push(&api, "watch services", FAKE_RESET, "");
+	trace_until(&trace, "down services");
+	ck_assert_uint_eq(k8s_status(trace.k8s, status, 2), 1);
+	ck_assert(!status[0].connected && status[0].error);
+	ck_assert_ptr_nonnull(strstr(k8s_describe(trace.k8s), "http://127.0.0.1:"));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("k8s reflector");
+	TCase *tests = tcase_create("reflector");
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_set_timeout(tests, 30);
+	tcase_add_test(tests, lists_and_watches);
+	tcase_add_test(tests, four_streams_are_synced_together);
+	tcase_add_test(tests, pages_are_one_list);
+	tcase_add_test(tests, resumes_where_a_broken_connection_left_off);
+	tcase_add_test(tests, half_an_object_and_a_clean_end_is_a_broken_watch);
+	tcase_add_test(tests, a_clean_end_is_no_news);
+	tcase_add_test(tests, gone_as_an_event_lists_again);
+	tcase_add_test(tests, gone_as_a_status_lists_again_and_from_the_store_if_need_be);
+	tcase_add_test(tests, a_version_from_the_future_lists_from_the_store);
+	tcase_add_test(tests, other_error_events_resume);
+	tcase_add_test(tests, errors_that_come_again_and_again_list);
+	tcase_add_test(tests, a_broken_list_never_ends);
+	tcase_add_test(tests, a_reset_in_a_list_never_ends_it);
+	tcase_add_loop_test(tests, refusals_are_said_and_tried_again, 0, N_ELEMENTS(refusals));
+	tcase_add_test(tests, the_same_refusal_is_said_once_and_does_not_stop_others);
+	tcase_add_test(tests, retry_after_is_honoured);
+	tcase_add_test(tests, an_unauthorized_request_is_tried_once_more_at_once);
+	tcase_add_test(tests, unfit_objects_are_passed_over);
+	tcase_add_test(tests, large_objects_are_fine_and_giants_passed_over);
+	tcase_add_test(tests, silence_after_bookmarks_is_probed_with_a_list);
+	tcase_add_test(tests, silence_without_bookmarks_only_watches_again);
+	tcase_add_test(tests, a_silent_list_is_given_up);
+	tcase_add_test(tests, slices_come_when_wanted_and_go);
+	tcase_add_test(tests, slices_that_the_server_does_not_have_are_a_problem_once);
+	tcase_add_test(tests, few_namespaces_are_watched_one_by_one);
+	tcase_add_test(tests, many_namespaces_are_filtered);
+	tcase_add_test(tests, a_server_that_is_away_is_one_down);
+	tcase_add_test(tests, status_tells_of_each_stream);
+	suite_add_tcase(suite, tests);
+	return unit_run(suite);
+}
