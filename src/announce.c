@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every address on its way in and out. The hard part: the kernel and zebra must change in the right
+ * order, while both answer late or not at all, and the mind may change in between.
+ *
+ * In: bind, then announce. Out: withdraw, wait for zebra's word, then unbind. Each address is a
+ * small machine of its own; whatever happens to it, it decides anew from what is true now (is it
+ * wanted, bound, asked for), never from how it came there. An address shared by several services is
+ * wanted while any of them wants it.
+ */
+#include "announce.h"
+
+#include <cosmolet/log.h>
+
+#include <string.h>
+
+#define BIND_RETRY    mono_s(5)
+#define WITHDRAW_WAIT mono_s(3) /* zebra says nothing for routes that were never selected */
+
+static void decide(struct loop_job *job);
+
+/* Texts */
+
+const char *vip_state_text(enum vip_state state)
+{
+	static const char *const texts[N_VIP_STATES] = {
+		"down", "unbound", "pending", "announced", "rejected", "withdrawing"};
+
+	return texts[state];
+}
+
+enum vip_state vip_state(const struct vip *vip)
+{
+	if (!vip->wanted)
+		return vip->withdrawing ? VIP_WITHDRAWING : VIP_DOWN;
+	if (!vip->bound && !vip->foreign)
+		return VIP_UNBOUND;
+	switch (vip->zebra) {
+	case ZAPI_REDISTRIBUTED: return VIP_ANNOUNCED;
+	case ZAPI_REJECTED: return VIP_REJECTED;
+	case ZAPI_PENDING:
+	case ZAPI_INSTALLED:
+	case ZAPI_WITHDRAWING:
+	case ZAPI_GONE: break;
+	}
+	return VIP_PENDING;
+}
+
+/* Tables */
+
+static int vip_cmp(const void *a, const void *b)
+{
+	return prefix_cmp(&((const struct vip *)a)->address, &((const struct vip *)b)->address);
+}
+
+static int owner_cmp(const void *a, const void *b)
+{
+	const struct owner *x = a, *y = b;
+	int c = strcmp(x->namespace, y->namespace);
+
+	return c ? c : strcmp(x->name, y->name);
+}
+
+static struct vip *find_vip(const struct announce *announce, const struct prefix *address)
+{
+	struct vip wanted = {.address = *address};
+
+	return vec_find(&announce->vips, &wanted);
+}
+
+static struct vip *get_vip(struct announce *announce, const struct prefix *address)
+{
+	struct vip *vip = find_vip(announce, address);
+
+	if (vip)
+		return vip;
+	vip = xcalloc(1, sizeof(*vip));
+	vip->announce = announce;
+	vip->address = *address;
+	vip->since = wall_now();
+	vec_insert(&announce->vips, vip);
+	return vip;
+}
+
+static void vip_destroy(void *item)
+{
+	struct vip *vip = item;
+
+	loop_timer_stop(&vip->timer);
+	loop_job_stop(&vip->job);
+	vec_deinit(&vip->claims, NULL);
+	free(vip->note);
+	free(vip);
+}
+
+/* Forgets an address that nobody has and nothing is left of. */
+static void drop_if_idle(struct vip *vip)
+{
+	struct announce *announce = vip->announce;
+
+	if (vip->claims.n || vip->wanted || vip->bound || vip->withdrawing || vip->job.loop)
+		return;
+	vec_remove(&announce->vips, vip);
+	vip_destroy(vip);
+}
+
+const struct claim *vip_claim(const struct vip *vip)
+{
+	const struct claim *claim, *best = NULL;
+
+	/* The order of arrival must not matter: of those that are up, the first by name. */
+	vec_foreach (&vip->claims, claim, i) {
+		bool up = reason_is_up(claim->verdict.reason);
+		bool best_up = best && reason_is_up(best->verdict.reason);
+
+		if (!best || (up && !best_up) ||
+			(up == best_up && owner_cmp(claim->owner, best->owner) < 0))
+			best = claim;
+	}
+	return best;
+}
+
+/* Deciding */
+
+static void note(struct vip *vip, const char *text)
+{
+	str_set(&vip->note, text && *text ? text : NULL);
+}
+
+static void log_transition(const struct vip *vip, const struct claim *claim)
+{
+	char buf[PREFIX_STRLEN];
+	auto_free char *service =
+		claim ? xasprintf("%s/%s", claim->owner->namespace, claim->owner->name)
+		      : xstrdup("");
+	const char *text = claim ? claim->text : "no service has it any more";
+	enum reason reason = claim ? claim->verdict.reason : REASON_DELETED;
+
+	vip->announce->metrics
+		->transitions[vip->wanted ? DIRECTION_ANNOUNCE : DIRECTION_WITHDRAW][reason]++;
+	log_info("announce", vip->wanted ? "announce" : "withdraw",
+		"address=%s service=%s reason=%s why=%s", prefix_address(&vip->address, buf),
+		service, reason_word(reason), text);
+}
+
+static void unbind(struct vip *vip)
+{
+	loop_timer_stop(&vip->timer);
+	if (vip->bound)
+		loopback_remove(vip->announce->loopback, &vip->address);
+	vip->bound = vip->foreign = vip->withdrawing = false;
+	vip->zebra = ZAPI_PENDING;
+	vip->since = wall_now();
+	note(vip, NULL);
+}
+
+static void on_withdraw_timer(struct loop_timer *timer)
+{
+	struct vip *vip = container_of(timer, struct vip, timer);
+
+	if (!vip->announce->zebra_up) {
+		/* zebra may still have the route: an address it announces must be served. */
+		loop_timer_after(vip->announce->loop, timer, WITHDRAW_WAIT, on_withdraw_timer);
+		return;
+	}
+	unbind(vip);
+	drop_if_idle(vip);
+}
+
+static void on_bind_timer(struct loop_timer *timer)
+{
+	struct vip *vip = container_of(timer, struct vip, timer);
+
+	loop_job_queue(vip->announce->loop, &vip->job, decide);
+}
+
+static bool bind_vip(struct vip *vip)
+{
+	auto_free char *error = NULL;
+	char buf[PREFIX_STRLEN];
+	enum loopback_outcome outcome;
+
+	if (vip->bound || vip->foreign)
+		return true;
+	outcome = loopback_add(vip->announce->loopback, &vip->address, &error);
+	vip->bound = outcome == LOOPBACK_BOUND;
+	vip->foreign = outcome == LOOPBACK_FOREIGN;
+	if (outcome == LOOPBACK_FOREIGN)
+		log_warn("loopback", "already there, and not ours: used, and left alone",
+			"address=%s", prefix_address(&vip->address, buf));
+	if (outcome != LOOPBACK_FAILED)
+		return true;
+	if (!vip->note || strcmp(vip->note, error) != 0)
+		log_warn("loopback", "cannot bind", "address=%s error=%s",
+			prefix_address(&vip->address, buf), error);
+	note(vip, error);
+	loop_timer_after(vip->announce->loop, &vip->timer, BIND_RETRY, on_bind_timer);
+	return false;
+}
+
+static void go_up(struct vip *vip, const struct claim *claim)
+{
+	struct announce *announce = vip->announce;
+	struct zapi_route route = {
+		.prefix = vip->address,
+		.tag = announce->draining ? (uint32_t)announce->config->announce_drain_tag
+					  : claim->verdict.tag,
+		.metric = claim->verdict.metric,
+	};
+
+	loop_timer_stop(&vip->timer);
+	vip->withdrawing = false;
+	if (!bind_vip(vip))
+		return;
+	if (vip->asked && vip->route.tag == route.tag && vip->route.metric == route.metric)
+		return;
+	if (!vip->asked)
+		vip->zebra = ZAPI_PENDING;
+	vip->asked = true;
+	vip->route = route;
+	zapi_route_set(announce->zapi, &route);
+}
+
+static void go_down(struct vip *vip)
+{
+	struct announce *announce = vip->announce;
+
+	loop_timer_stop(&vip->timer);
+	if (vip->asked) {
+		vip->asked = false;
+		vip->withdrawing = true;
+		zapi_route_clear(announce->zapi, &vip->address);
+	}
+	if (vip->withdrawing)
+		loop_timer_after(announce->loop, &vip->timer, WITHDRAW_WAIT, on_withdraw_timer);
+	else
+		unbind(vip);
+}
+
+static void decide(struct loop_job *job)
+{
+	struct vip *vip = container_of(job, struct vip, job);
+	const struct claim *claim = vip_claim(vip);
+	bool wanted = claim && reason_is_up(claim->verdict.reason);
+
+	if (!vip->announce->synced)
+		return;
+	if (wanted != vip->wanted) {
+		vip->wanted = wanted;
+		vip->since = wall_now();
+		log_transition(vip, claim);
+	} else {
+		vip->changed = (struct mono){0}; /* nothing that is worth timing */
+	}
+	if (wanted)
+		go_up(vip, claim);
+	else if (!vip->withdrawing)
+		go_down(vip);
+	drop_if_idle(vip);
+}
+
+static void decide_soon(struct vip *vip)
+{
+	if (vip->announce->synced && !vip->job.loop)
+		vip->changed = loop_now(vip->announce->loop);
+	loop_job_queue(vip->announce->loop, &vip->job, decide);
+}
+
+/* Claims */
+
+static void remove_claims(struct owner *owner)
+{
+	for (size_t i = 0; i < owner->n_claims; i++) {
+		struct claim *claim = &owner->claims[i];
+		struct vip *vip = claim->vip;
+
+		for (size_t j = 0; vip && j < vip->claims.n; j++) {
+			if (vip->claims.items[j] == claim) {
+				vec_remove_at(&vip->claims, j);
+				decide_soon(vip);
+				break;
+			}
+		}
+		free(claim->text);
+	}
+	free(TAKE(owner->claims));
+	owner->n_claims = 0;
+}
+
+static void owner_destroy(void *item)
+{
+	struct owner *owner = item;
+
+	remove_claims(owner);
+	free(owner->namespace);
+	free(owner->name);
+	free(owner);
+}
+
+static void add_claim(struct announce *announce, struct owner *owner, struct claim *claim,
+	const struct verdict *verdict)
+{
+	claim->owner = owner;
+	claim->verdict = *verdict;
+	claim->verdict.tally.example = claim->verdict.tally.example_reason = NULL;
+	claim->text = verdict_text(announce->config, verdict);
+	if (!verdict->address.family)
+		return;
+	claim->vip = get_vip(announce, &verdict->address);
+	vec_append(&claim->vip->claims, claim);
+	decide_soon(claim->vip);
+}
+
+void announce_service(struct announce *announce, const char *namespace, const char *name,
+	const struct verdict *verdicts, size_t n)
+{
+	auto_free char *ns = xstrdup(namespace);
+	auto_free char *own = xstrdup(name);
+	struct owner wanted = {.namespace = ns, .name = own};
+	struct owner *owner = vec_find(&announce->owners, &wanted);
+
+	if (owner && n == 0) {
+		vec_remove(&announce->owners, owner);
+		owner_destroy(owner);
+		return;
+	}
+	if (n == 0)
+		return;
+	if (!owner) {
+		owner = xcalloc(1, sizeof(*owner));
+		owner->namespace = TAKE(ns);
+		owner->name = TAKE(own);
+		vec_insert(&announce->owners, owner);
+	}
+	remove_claims(owner);
+	owner->claims = xcalloc(n, sizeof(*owner->claims));
+	owner->n_claims = n;
+	for (size_t i = 0; i < n; i++)
+		add_claim(announce, owner, &owner->claims[i], &verdicts[i]);
+}
+
+/* The first complete picture */
+
+/* What a former life bound and nobody wants goes the ordinary way out. */
+static void adopt_bound(struct announce *announce)
+{
+	auto_free struct prefix *bound = NULL;
+	size_t n = loopback_list(announce->loopback, &bound);
+
+	for (size_t i = 0; i < n; i++) {
+		struct vip *vip = get_vip(announce, &bound[i]);
+
+		vip->bound = true;
+		vip->asked = true; /* zebra may have it; if not, the wait for its word is short */
+		decide_soon(vip);
+	}
+}
+
+void announce_synced(struct announce *announce)
+{
+	struct vip *vip;
+
+	announce->synced = true;
+	adopt_bound(announce);
+	vec_foreach (&announce->vips, vip, i)
+		loop_job_stop(&vip->job);
+	/* At once and not as jobs: zebra must hear of all that is wanted before "that was all". */
+	for (size_t i = announce->vips.n; i-- > 0;)
+		decide(&((struct vip *)announce->vips.items[i])->job);
+	zapi_complete(announce->zapi);
+}
+
+/* zebra */
+
+static void confirmed(struct vip *vip, enum direction direction)
+{
+	if (vip->changed.ns)
+		histogram_add(&vip->announce->metrics->propagation[direction],
+			mono_sub(mono_now(), vip->changed));
+	vip->changed = (struct mono){0};
+}
+
+static void route_news(struct announce *announce, const struct zapi_event *event)
+{
+	struct vip *vip = find_vip(announce, &event->prefix);
+	char buf[PREFIX_STRLEN];
+
+	if (!vip)
+		return;
+	if (!vip->wanted) {
+		if (event->state == ZAPI_GONE && vip->withdrawing) {
+			confirmed(vip, DIRECTION_WITHDRAW);
+			unbind(vip);
+			drop_if_idle(vip);
+		}
+		return;
+	}
+	if (event->state == vip->zebra && event->state != ZAPI_REJECTED)
+		return;
+	vip->zebra = event->state;
+	vip->since = wall_now();
+	note(vip, event->text);
+	if (event->state == ZAPI_REDISTRIBUTED)
+		confirmed(vip, DIRECTION_ANNOUNCE);
+	if (event->state == ZAPI_REJECTED)
+		log_warn("zapi", "zebra does not use our route", "address=%s reason=%s",
+			prefix_address(&vip->address, buf), event->text);
+}
+
+void announce_zebra(struct announce *announce, const struct zapi_event *event)
+{
+	struct vip *vip;
+
+	switch (event->type) {
+	case ZAPI_EVENT_UP: announce->zebra_up = true; break;
+	case ZAPI_EVENT_DOWN:
+		announce->zebra_up = false;
+		vec_foreach (&announce->vips, vip, i)
+			vip->zebra = ZAPI_PENDING;
+		break;
+	case ZAPI_EVENT_ROUTE: route_news(announce, event); break;
+	case ZAPI_EVENT_PROBLEM: break;
+	}
+}
+
+/* Life */
+
+void announce_init(struct announce *announce, struct loop *loop, const struct config *config,
+	struct loopback *loopback, struct zapi *zapi, struct metrics *metrics)
+{
+	*announce = (struct announce){.loop = loop,
+		.config = config,
+		.loopback = loopback,
+		.zapi = zapi,
+		.metrics = metrics};
+	vec_init(&announce->vips, vip_cmp);
+	vec_init(&announce->owners, owner_cmp);
+}
+
+void announce_deinit(struct announce *announce)
+{
+	announce->synced = false;
+	vec_deinit(&announce->owners, owner_destroy);
+	vec_deinit(&announce->vips, vip_destroy);
+}
+
+void announce_drain(struct announce *announce)
+{
+	struct vip *vip;
+
+	announce->draining = true;
+	vec_foreach (&announce->vips, vip, i)
+		decide_soon(vip);
+}
+
+void announce_unbind_all(struct announce *announce)
+{
+	struct vip *vip;
+
+	vec_foreach (&announce->vips, vip, i)
+		unbind(vip);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every address on its way: wanted, bound, in zebra, confirmed; and back out. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <cosmolet/loop.h>
+#include <cosmolet/vec.h>
+#include <cosmolet/zapi.h>
+
+#include "config.h"
+#include "loopback.h"
+#include "metrics.h"
+#include "plan.h"
+
+struct announce;
+struct owner;
+struct vip;
+
+/* What one service says of one address (or of itself, then vip is NULL). */
+struct claim {
+	struct owner *owner;
+	struct vip *vip;
+	struct verdict verdict;
+	char *text; /* the reason in words */
+};
+
+struct owner {
+	char *namespace;
+	char *name;
+	struct claim *claims;
+	size_t n_claims;
+};
+
+enum vip_state {
+	VIP_DOWN,        /* no service wants it */
+	VIP_UNBOUND,     /* wanted, but the loopback refuses; see note */
+	VIP_PENDING,     /* wanted and bound; zebra has not confirmed */
+	VIP_ANNOUNCED,   /* zebra has selected it: bgpd sees it */
+	VIP_REJECTED,    /* zebra prefers another route, or cannot install ours; see note */
+	VIP_WITHDRAWING, /* not wanted any more, zebra has not confirmed */
+	N_VIP_STATES,
+};
+
+struct vip {
+	struct announce *announce;
+	struct prefix address;
+	struct vec claims; /* struct claim, of all services that have this address */
+	bool wanted;
+	bool bound;
+	bool foreign; /* bound by somebody else: used, and left alone */
+	bool asked;   /* zebra was told to have it */
+	bool withdrawing;
+	struct zapi_route route; /* as zebra was told */
+	enum zapi_route_state zebra;
+	char *note;              /* what zebra or the kernel objects to; NULL: nothing */
+	double since;            /* wall clock: in this state */
+	struct mono changed;     /* when the cause of what is under way came in; 0: nothing is */
+	struct loop_timer timer; /* retry of a bind, or the end of waiting for a withdrawal */
+	struct loop_job job;     /* decide anew */
+};
+
+const char *vip_state_text(enum vip_state state);
+enum vip_state vip_state(const struct vip *vip);
+/* The claim that decides: the first that is up, else the first. NULL: none. */
+const struct claim *vip_claim(const struct vip *vip);
+
+struct announce {
+	struct loop *loop;
+	const struct config *config;
+	struct loopback *loopback;
+	struct zapi *zapi;
+	struct metrics *metrics;
+	struct vec vips;   /* struct vip, by address */
+	struct vec owners; /* struct owner, by namespace and name */
+	bool synced;
+	bool zebra_up;
+	bool draining;
+};
+
+/* Borrows everything. */
+void announce_init(struct announce *announce, struct loop *loop, const struct config *config,
+	struct loopback *loopback, struct zapi *zapi, struct metrics *metrics);
+/* Frees what is known; nothing is withdrawn by it. */
+void announce_deinit(struct announce *announce);
+
+/* Replaces what a service says. n = 0: it is gone. Copies the verdicts. */
+void announce_service(struct announce *announce, const char *namespace, const char *name,
+	const struct verdict *verdicts, size_t n);
+
+/*
+ * The first complete picture is there. Only from now on is anything announced or withdrawn, and
+ * what a former life left and nobody wants is removed.
+ */
+void announce_synced(struct announce *announce);
+
+/* zebra's news. */
+void announce_zebra(struct announce *announce, const struct zapi_event *event);
+
+/* Gives every announced address the drain tag. */
+void announce_drain(struct announce *announce);
+/* Unbinds everything of ours; only after zebra has withdrawn it all. */
+void announce_unbind_all(struct announce *announce);

@@ -1,0 +1,814 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration. One table says for every key where it goes, what it may hold, its default and
+ * its meaning; reading, checking, printing and the table in the README all come from it.
+ *
+ * Values are decoded from text in one way, whether they come from the file or are defaults, so that
+ * a default cannot be something that a file may not say.
+ */
+#include "config.h"
+
+#include <cosmolet/yaml.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define CONFIG_MAX_BYTES (1u << 20)
+
+enum kind { STRING, INTEGER, CHOICE, CHOICES, STRINGS, PREFIXES, RETIRED };
+
+struct key {
+	const char *path;
+	enum kind kind;
+	size_t offset;
+	const char *initial; /* NULL: unset. Lists: words separated by spaces */
+	const char *words;   /* CHOICE and CHOICES: what is allowed, in the order of the enum */
+	int64_t min, max;    /* INTEGER */
+	const char *meaning;
+};
+
+#define AT(field) offsetof(struct config, field)
+
+static const struct key keys[] = {
+	{"node", STRING, AT(node), "${NODE_NAME}", NULL, 0, 0,
+		"Name of this node, as Kubernetes has it."},
+	{"kubernetes.source", CHOICE, AT(kubernetes_source), "cluster", "cluster files", 0, 0,
+		"Where services and pods come from: an API server, or a directory of manifests."},
+	{"kubernetes.kubeconfig", STRING, AT(kubernetes_kubeconfig), NULL, NULL, 0, 0,
+		"`cluster`: how to reach the API server; unset: the pod's service account."},
+	{"kubernetes.context", STRING, AT(kubernetes_context), NULL, NULL, 0, 0,
+		"Context of the kubeconfig; unset: its `current-context`."},
+	{"kubernetes.service_account", STRING, AT(kubernetes_service_account),
+		"/var/run/secrets/kubernetes.io/serviceaccount", NULL, 0, 0,
+		"Directory of the service account's `token` and `ca.crt`."},
+	{"kubernetes.path", STRING, AT(kubernetes_path), NULL, NULL, 0, 0,
+		"`files`: the directory of manifests."},
+	{"services.namespaces", STRINGS, AT(services_namespaces), "", NULL, 0, 0,
+		"Services of these namespaces only; empty: all."},
+	{"services.addresses", CHOICES, AT(services_addresses),
+		"cluster_ip load_balancer_ip external_ip",
+		"cluster_ip load_balancer_ip external_ip", 0, 0,
+		"Which addresses of a service are announced."},
+	{"services.allow", PREFIXES, AT(services_allow), "", NULL, 0, 0,
+		"`spec.externalIPs` inside these prefixes only; empty: none at all, since any "
+		"author of "
+		"a service may write any address there. Other addresses: empty allows all."},
+	{"services.load_balancer_classes", STRINGS, AT(services_classes), "*", NULL, 0, 0,
+		"Load balancer addresses of services of these classes; `*`: any, `\"\"`: without a "
+		"class."},
+	{"services.min_ready", INTEGER, AT(services_min_ready), "1", NULL, 1, 1000000,
+		"Ready pods on this node that an address needs."},
+	{"announce.redistribute", STRING, AT(announce_redistribute), "static", NULL, 0, 0,
+		"The word behind `redistribute` in bgpd: `static`, `openfabric`, `babel`, `nhrp`, "
+		"`isis`, "
+		"`ospf N`, `table N`, `table-direct N` or `connected`."},
+	{"announce.tag", INTEGER, AT(announce_tag), "4711", NULL, 1, UINT32_MAX,
+		"Route tag, for `match tag` in your route-map. With `static` it also marks routes "
+		"as ours."},
+	{"announce.metric", INTEGER, AT(announce_metric), "0", NULL, 0, UINT32_MAX,
+		"Route metric; bgpd sends it as MED."},
+	{"announce.distance", INTEGER, AT(announce_distance), "20", NULL, 1, 254,
+		"Administrative distance within zebra."},
+	{"announce.on_stop", CHOICE, AT(announce_on_stop), "keep", "keep withdraw drain", 0, 0,
+		"What SIGTERM leaves: the routes (`keep`, for restarts that nobody notices), or "
+		"none "
+		"(`withdraw`); `drain` changes the tag, waits, then withdraws."},
+	{"announce.drain_tag", INTEGER, AT(announce_drain_tag), "4713", NULL, 1, UINT32_MAX,
+		"Route tag while draining; map it to GRACEFUL_SHUTDOWN (RFC 8326)."},
+	{"announce.drain_seconds", INTEGER, AT(announce_drain_seconds), "10", NULL, 0, 3600,
+		"How long to wait between the tag and the withdrawal."},
+	{"loopback.mode", CHOICE, AT(loopback_mode), "local-route", "local-route address none", 0,
+		0,
+		"How the node accepts the addresses: a kernel local route each, an address each "
+		"(only with "
+		"`connected` or `table-direct`), or not at all."},
+	{"loopback.interface", STRING, AT(loopback_interface), "lo", NULL, 0, 0,
+		"The interface that carries them."},
+	{"frr.socket_path", STRING, AT(frr_socket_path), "/var/run/frr/zserv.api", NULL, 0, 0,
+		"zebra's ZAPI socket, or the directory that holds `zserv.api`."},
+	{"frr.stale_seconds", INTEGER, AT(frr_stale_seconds), "300", NULL, 1, 86400,
+		"How long zebra keeps our routes when we are gone (all words but `static` and "
+		"`connected`)."},
+	{"http.listen", STRING, AT(http_listen), "127.0.0.1:9474", NULL, 0, 0,
+		"`ADDRESS:PORT` of metrics, health and status; empty: off."},
+	{"logging.level", CHOICE, AT(logging_level), "info", "error warn info debug", 0, 0,
+		"The least important lines that are written."},
+	{"logging.format", CHOICE, AT(logging_format), "logfmt", "logfmt json", 0, 0,
+		"Form of a log line."},
+	{"loop_interval_seconds", RETIRED, 0, NULL, NULL, 0, 0,
+		"there is no loop any more: changes are announced as they come"},
+	{"bgp.enabled", RETIRED, 0, NULL, NULL, 0, 0,
+		"FRR's configuration decides what BGP announces"},
+	{"bgp.asn", RETIRED, 0, NULL, NULL, 0, 0, "FRR's configuration has the AS number"},
+	{"frr.config_path", RETIRED, 0, NULL, NULL, 0, 0,
+		"FRR's configuration is never read or written"},
+};
+
+/* Where a value stands, for errors. A default has no file and no place. */
+struct where {
+	const char *file;
+	struct ytree_place place;
+	const char *key;
+};
+
+struct load {
+	struct config *config;
+	const struct ytree *yaml;
+	const char *file;
+	bool given[N_ELEMENTS(keys)];
+	char **out_error;
+};
+
+printf_like(3, 4) static int refuse(
+	struct load *load, const struct where *where, const char *format, ...)
+{
+	auto_free char *text = NULL;
+	auto_free char *place = NULL;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		abort();
+	va_end(args);
+	place = where->place.line
+			? xasprintf("%s:%u:%u", load->file, where->place.line, where->place.column)
+			: xstrdup(load->file);
+	*load->out_error = where->key ? xasprintf("%s: %s: %s", place, where->key, text)
+				      : xasprintf("%s: %s", place, text);
+	return -EINVAL;
+}
+
+static void warn(struct config *config, char *text)
+{
+	config->warnings = xrealloc(config->warnings, (config->n_warnings + 1) * sizeof(char *));
+	config->warnings[config->n_warnings++] = text;
+}
+
+static const struct key *find_key(const char *path)
+{
+	for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
+		if (!strcmp(keys[i].path, path))
+			return &keys[i];
+	}
+	return NULL;
+}
+
+/* The n-th of words separated by spaces, as a copy; NULL: there are not that many. */
+static char *word_at(const char *words, size_t n)
+{
+	while (*words) {
+		size_t len = strcspn(words, " ");
+
+		if (n-- == 0)
+			return xstrndup(words, len);
+		words += len;
+		words += strspn(words, " ");
+	}
+	return NULL;
+}
+
+static int word_index(const char *words, const char *word)
+{
+	for (size_t i = 0;; i++) {
+		auto_free char *candidate = word_at(words, i);
+
+		if (!candidate)
+			return -1;
+		if (!strcmp(candidate, word))
+			return (int)i;
+	}
+}
+
+/* "a b c" → "a, b or c". */
+static char *words_listed(const char *words)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = xmemstream(&text, &size);
+
+	for (size_t i = 0;; i++) {
+		auto_free char *word = word_at(words, i);
+		auto_free char *next = word_at(words, i + 1);
+
+		if (!word)
+			break;
+		fprintf(out, "%s%s", i == 0 ? "" : next ? ", " : " or ", word);
+	}
+	fclose(out);
+	return text;
+}
+
+/* Decoding: one value, from text or JSON, into its field. */
+
+/* Replaces each ${NAME} by the environment's. NULL: *out_name is not set there. */
+static char *expand(const char *text, char **out_name)
+{
+	char *result = NULL;
+	size_t size = 0;
+	FILE *out = xmemstream(&result, &size);
+
+	while (*text) {
+		const char *end = !strncmp(text, "${", 2) ? strchr(text, '}') : NULL;
+		const char *value;
+
+		if (!end) {
+			fputc(*text++, out);
+			continue;
+		}
+		*out_name = xstrndup(text + 2, (size_t)(end - text - 2));
+		value = getenv(*out_name);
+		if (!value || !*value) {
+			fclose(out);
+			free(result);
+			return NULL;
+		}
+		free(TAKE(*out_name));
+		fputs(value, out);
+		text = end + 1;
+	}
+	fclose(out);
+	return result;
+}
+
+static int decode_string(struct load *load, const struct where *where, const char *text, char **out)
+{
+	auto_free char *name = NULL;
+	char *value = expand(text, &name);
+
+	if (!value)
+		return refuse(load, where,
+			"${%s} is not set in the environment; set it, or write the value itself",
+			name);
+	free(*out);
+	*out = value;
+	return 0;
+}
+
+static int decode_choice(struct load *load, const struct where *where, const struct key *key,
+	const char *text, int *out)
+{
+	auto_free char *allowed = words_listed(key->words);
+	int index = word_index(key->words, text);
+
+	if (index < 0)
+		return refuse(load, where, "\"%s\" is not allowed; write %s", text, allowed);
+	*out = index;
+	return 0;
+}
+
+static int decode_integer(struct load *load, const struct where *where, const struct key *key,
+	int64_t value, int64_t *out)
+{
+	if (value < key->min || value > key->max)
+		return refuse(load, where, "%lld is not allowed; write a number from %lld to %lld",
+			(long long)value, (long long)key->min, (long long)key->max);
+	*out = value;
+	return 0;
+}
+
+static int add_prefix(
+	struct load *load, const struct where *where, const char *text, struct config_prefixes *out)
+{
+	struct prefix p;
+
+	if (!prefix_parse(text, &p) && !prefix_parse_host(text, &p))
+		return refuse(load, where,
+			"\"%s\" is no prefix; write ADDRESS/LENGTH without bits behind the length, "
+			"like "
+			"192.0.2.0/24 or 2001:db8::/64",
+			text);
+	out->items = xrealloc(out->items, (out->n + 1) * sizeof(*out->items));
+	out->items[out->n++] = p;
+	return 0;
+}
+
+/* Empties a list, so that what the file says replaces the default. */
+static void clear_list(const struct key *key, void *field)
+{
+	struct config_strings *strings = field;
+	struct config_prefixes *prefixes = field;
+
+	if (key->kind == CHOICES) {
+		*(uint32_t *)field = 0;
+	} else if (key->kind == STRINGS) {
+		for (size_t i = 0; i < strings->n; i++)
+			free(strings->items[i]);
+		free(strings->items);
+		*strings = (struct config_strings){0};
+	} else if (key->kind == PREFIXES) {
+		free(prefixes->items);
+		*prefixes = (struct config_prefixes){0};
+	}
+}
+
+static int add_element(struct load *load, const struct where *where, const struct key *key,
+	const char *text, void *field)
+{
+	struct config_strings *strings = field;
+	int index, r;
+
+	switch (key->kind) {
+	case CHOICES:
+		r = decode_choice(load, where, key, text, &index);
+		if (r == 0)
+			*(uint32_t *)field |= 1u << index;
+		return r;
+	case PREFIXES: return add_prefix(load, where, text, field);
+	case STRINGS:
+		strings->items = xrealloc(strings->items, (strings->n + 1) * sizeof(char *));
+		strings->items[strings->n] = NULL;
+		return decode_string(load, where, text, &strings->items[strings->n++]);
+	case STRING:
+	case INTEGER:
+	case CHOICE:
+	case RETIRED: break;
+	}
+	abort();
+}
+
+static int decode_list(struct load *load, struct where where, const struct key *key,
+	const json_t *json, void *field)
+{
+	const json_t *element;
+	size_t i;
+
+	if (!json_is_array(json))
+		return refuse(load, &where, "must be a list");
+	clear_list(key, field);
+	json_array_foreach (json, i, element) {
+		int r;
+
+		where.place = ytree_place_element(load->yaml, json, i);
+		if (!json_is_string(element))
+			return refuse(load, &where, "element %zu must be a word", i + 1);
+		r = add_element(load, &where, key, json_string_value(element), field);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int decode(struct load *load, struct where where, const struct key *key, const json_t *json)
+{
+	void *field = (char *)load->config + key->offset;
+
+	switch (key->kind) {
+	case STRING:
+		if (!json_is_string(json))
+			return refuse(load, &where, "must be a word (put it in quotes if need be)");
+		return decode_string(load, &where, json_string_value(json), field);
+	case INTEGER:
+		if (!json_is_integer(json))
+			return refuse(load, &where, "must be a number from %lld to %lld",
+				(long long)key->min, (long long)key->max);
+		return decode_integer(load, &where, key, json_integer_value(json), field);
+	case CHOICE: {
+		auto_free char *allowed = words_listed(key->words);
+
+		if (!json_is_string(json))
+			return refuse(load, &where, "must be one of %s", allowed);
+		return decode_choice(load, &where, key, json_string_value(json), field);
+	}
+	case CHOICES:
+	case STRINGS:
+	case PREFIXES: return decode_list(load, where, key, json, field);
+	case RETIRED:
+		warn(load->config,
+			xasprintf("%s:%u:%u: %s no longer acts: %s", load->file, where.place.line,
+				where.place.column, key->path, key->meaning));
+		return 0;
+	}
+	abort();
+}
+
+static int set_default(struct load *load, const struct key *key)
+{
+	struct where where = {.key = key->path};
+	void *field = (char *)load->config + key->offset;
+
+	if (!key->initial)
+		return 0;
+	switch (key->kind) {
+	case STRING: return decode_string(load, &where, key->initial, field);
+	case INTEGER: *(int64_t *)field = atoll(key->initial); return 0;
+	case CHOICE: return decode_choice(load, &where, key, key->initial, field);
+	case CHOICES:
+	case STRINGS:
+	case PREFIXES:
+		for (size_t i = 0;; i++) {
+			auto_free char *word = word_at(key->initial, i);
+
+			if (!word)
+				return 0;
+			if (add_element(load, &where, key, word, field) < 0)
+				return -EINVAL;
+		}
+	case RETIRED: break;
+	}
+	return 0;
+}
+
+/* Walking the file. */
+
+static bool is_section(const char *path)
+{
+	size_t n = strlen(path);
+
+	for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
+		if (!strncmp(keys[i].path, path, n) && keys[i].path[n] == '.')
+			return true;
+	}
+	return false;
+}
+
+/* The names that may stand in a section ("" for the top), for the error about one that may not. */
+static char *section_names(const char *section)
+{
+	char *text = NULL;
+	size_t size = 0, n = strlen(section);
+	FILE *out = xmemstream(&text, &size);
+	const char *last = "";
+	size_t last_len = 0;
+
+	for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
+		const char *name = keys[i].path + (n ? n + 1 : 0);
+		size_t len = strcspn(name, ".");
+
+		if (keys[i].kind == RETIRED ||
+			(n && (strncmp(keys[i].path, section, n) != 0 || keys[i].path[n] != '.')))
+			continue;
+		if (len == last_len && !strncmp(name, last, len))
+			continue;
+		fprintf(out, "%s%.*s", last_len ? ", " : "", (int)len, name);
+		last = name;
+		last_len = len;
+	}
+	fclose(out);
+	return text;
+}
+
+static int load_object(struct load *load, const json_t *object, const char *section)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach ((json_t *)(uintptr_t)object, name, value) {
+		auto_free char *path = xasprintf("%s%s%s", section, *section ? "." : "", name);
+		struct where where = {
+			.place = ytree_place_key(load->yaml, object, name), .key = path};
+		const struct key *key = find_key(path);
+		int r;
+
+		if (key) {
+			load->given[key - keys] = true;
+			where.place = ytree_place_value(load->yaml, object, name);
+			r = decode(load, where, key, value);
+		} else if (!is_section(path)) {
+			auto_free char *names = section_names(section);
+
+			r = refuse(load, &where, "unknown key; allowed%s%s are: %s",
+				*section ? " in " : "", section, names);
+		} else if (!json_is_object(value)) {
+			r = json_is_null(value) ? 0
+						: refuse(load, &where, "must hold keys of its own");
+		} else {
+			r = load_object(load, value, path);
+		}
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Combinations. */
+
+/* Refuses at the place of a key, if the file has it. */
+static struct where where_of(const struct load *load, const char *path)
+{
+	struct where where = {.key = path};
+	auto_free char *section = xstrndup(path, strcspn(path, "."));
+	const char *name = strchr(path, '.');
+	const json_t *root =
+		load->yaml && ytree_documents(load->yaml) ? ytree_document(load->yaml, 0) : NULL;
+
+	if (root && name)
+		where.place =
+			ytree_place_value(load->yaml, json_object_get(root, section), name + 1);
+	return where;
+}
+
+static int check_word(struct load *load)
+{
+	struct config *config = load->config;
+	struct where where = where_of(load, "announce.redistribute");
+
+	if (!zapi_word_parse(config->announce_redistribute, &config->word, &config->instance))
+		return refuse(load, &where,
+			"\"%s\" is not allowed; write static, openfabric, babel, nhrp, isis, ospf "
+			"N, "
+			"table N, table-direct N or connected, with N from 1 to 255",
+			config->announce_redistribute);
+	if (!zapi_word_has_family(config->word, AF_INET6))
+		warn(config,
+			xasprintf("%s: announce.redistribute: bgpd knows \"redistribute %s\" for "
+				  "IPv4 only: IPv6 addresses will not be announced",
+				load->file, config->announce_redistribute));
+	return 0;
+}
+
+static int check_loopback(struct load *load)
+{
+	const struct config *config = load->config;
+	struct where where = where_of(load, "loopback.mode");
+	bool fits_address = config->word == ZAPI_CONNECTED || config->word == ZAPI_TABLE_DIRECT;
+
+	if (config->loopback_mode == LOOPBACK_ADDRESS && !fits_address)
+		return refuse(load, &where,
+			"\"address\" and \"redistribute %s\" exclude each other: zebra prefers the "
+			"connected route of the address, and bgpd would withdraw ours; write "
+			"loopback.mode: local-route, or announce.redistribute: connected",
+			config->announce_redistribute);
+	if (config->loopback_mode != LOOPBACK_ADDRESS && config->word == ZAPI_CONNECTED)
+		return refuse(load, &where,
+			"\"redistribute connected\" announces addresses, and this mode makes none; "
+			"write "
+			"loopback.mode: address");
+	return 0;
+}
+
+static int check_source(struct load *load)
+{
+	const struct config *config = load->config;
+	struct where path = where_of(load, "kubernetes.path");
+	struct where kubeconfig = where_of(load, "kubernetes.kubeconfig");
+
+	if (config->kubernetes_source == SOURCE_FILES && !config->kubernetes_path)
+		return refuse(load, &path,
+			"must be set with kubernetes.source: files; write the directory of the "
+			"manifests");
+	if (config->kubernetes_source == SOURCE_FILES && config->kubernetes_kubeconfig)
+		return refuse(load, &kubeconfig,
+			"does not act with kubernetes.source: files; remove one of them");
+	if (config->kubernetes_source == SOURCE_CLUSTER && config->kubernetes_path)
+		return refuse(load, &path,
+			"does not act with kubernetes.source: cluster; remove it, or write source: "
+			"files");
+	return 0;
+}
+
+static int check_listen(struct load *load)
+{
+	struct where where = where_of(load, "http.listen");
+	const char *listen = load->config->http_listen;
+	const char *colon = strrchr(listen, ':');
+	size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+	auto_free char *host = colon ? xstrndup(listen, (size_t)(colon - listen)) : xstrdup("");
+	size_t n = strlen(host);
+	struct prefix p;
+
+	if (!*listen)
+		return 0;
+	if (n > 1 && host[0] == '[' && host[n - 1] == ']') {
+		host[n - 1] = '\0';
+		memmove(host, host + 1, n - 1);
+	}
+	if (digits < 1 || digits > 5 || colon[1 + digits] || atoi(colon + 1) < 1 ||
+		atoi(colon + 1) > 65535 || !prefix_parse_host(host, &p))
+		return refuse(load, &where,
+			"\"%s\" is not allowed; write ADDRESS:PORT, like 127.0.0.1:9474, "
+			"0.0.0.0:9474 or "
+			"[::1]:9474",
+			listen);
+	return 0;
+}
+
+/* The original's frr.socket_path was the directory. */
+static void complete_socket_path(struct config *config)
+{
+	char *path = config->frr_socket_path;
+	size_t n = strlen(path);
+
+	if (n >= 4 && !strcmp(path + n - 4, ".api"))
+		return;
+	config->frr_socket_path =
+		xasprintf("%s%szserv.api", path, n && path[n - 1] == '/' ? "" : "/");
+	free(path);
+}
+
+static int check_all(struct load *load)
+{
+	struct config *config = load->config;
+	struct where node = {.key = "node"};
+	struct where drain = where_of(load, "announce.drain_tag");
+	int r = 0;
+
+	if (!*config->node)
+		return refuse(load, &node, "must not be empty; write the name of this node");
+	if (config->announce_drain_tag == config->announce_tag)
+		return refuse(load, &drain, "must differ from announce.tag");
+	complete_socket_path(config);
+	if (r == 0)
+		r = check_word(load);
+	if (r == 0)
+		r = check_loopback(load);
+	if (r == 0)
+		r = check_source(load);
+	if (r == 0)
+		r = check_listen(load);
+	return r;
+}
+
+static int load_file(struct load *load, struct ytree **out)
+{
+	auto_free char *text = NULL;
+	struct where where = {0};
+	struct ytree_error error;
+	size_t size;
+	int r = file_read(load->file, CONFIG_MAX_BYTES, &text, &size);
+
+	if (r < 0)
+		return refuse(load, &where, "%s", strerror(-r));
+	if (ytree_parse(text, size, out, &error) < 0) {
+		where.place = error.place;
+		return refuse(load, &where, "%s", error.text);
+	}
+	load->yaml = *out;
+	if (ytree_documents(*out) > 1) {
+		where.place = ytree_place_root(*out, 1);
+		return refuse(load, &where, "a second document; a configuration is one");
+	}
+	if (ytree_documents(*out) == 0)
+		return 0;
+	where.place = ytree_place_root(*out, 0);
+	if (!json_is_object(ytree_document(*out, 0)))
+		return refuse(load, &where, "must hold keys, like \"node: NAME\"");
+	return load_object(load, ytree_document(*out, 0), "");
+}
+
+int config_load(const char *path, struct config **out, char **out_error)
+{
+	auto_config struct config *config = xcalloc(1, sizeof(*config));
+	auto_ytree struct ytree *yaml = NULL;
+	struct load load = {.config = config, .file = path, .out_error = out_error};
+	int r;
+
+	/* Lists and words of the defaults first; ${NODE_NAME} only if the file leaves it to that.
+	 */
+	for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
+		if (keys[i].kind != STRING && set_default(&load, &keys[i]) < 0)
+			return -EINVAL;
+	}
+	r = load_file(&load, &yaml);
+	for (size_t i = 0; r == 0 && i < N_ELEMENTS(keys); i++) {
+		if (keys[i].kind == STRING && !load.given[i])
+			r = set_default(&load, &keys[i]);
+	}
+	if (r == 0)
+		r = check_all(&load);
+	if (r < 0)
+		return r;
+	*out = TAKE(config);
+	return 0;
+}
+
+struct config *config_free(struct config *config)
+{
+	if (!config)
+		return NULL;
+	for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
+		void *field = (char *)config + keys[i].offset;
+
+		if (keys[i].kind == STRING)
+			free(*(char **)field);
+		else if (keys[i].kind != RETIRED)
+			clear_list(&keys[i], field);
+	}
+	for (size_t i = 0; i < config->n_warnings; i++)
+		free(config->warnings[i]);
+	free(config->warnings);
+	free(config);
+	return NULL;
+}
+
+/* Printing. */
+
+static void print_quoted(FILE *out, const char *text)
+{
+	json_t *json = json_string(text);
+
+	json_dumpf(json, out, JSON_ENCODE_ANY);
+	json_decref(json);
+}
+
+static void print_value(const struct key *key, const void *field, FILE *out)
+{
+	const struct config_strings *strings = field;
+	const struct config_prefixes *prefixes = field;
+	char buf[PREFIX_STRLEN];
+	const char *comma = "";
+
+	switch (key->kind) {
+	case STRING: print_quoted(out, *(char *const *)field); break;
+	case INTEGER: fprintf(out, "%lld", (long long)*(const int64_t *)field); break;
+	case CHOICE: {
+		auto_free char *word = word_at(key->words, (size_t) * (const int *)field);
+
+		fputs(word, out);
+		break;
+	}
+	case CHOICES:
+		fputc('[', out);
+		for (size_t i = 0; i < N_KINDS; i++) {
+			auto_free char *word = word_at(key->words, i);
+
+			if (*(const uint32_t *)field & 1u << i) {
+				fprintf(out, "%s%s", comma, word);
+				comma = ", ";
+			}
+		}
+		fputc(']', out);
+		break;
+	case STRINGS:
+		fputc('[', out);
+		for (size_t i = 0; i < strings->n; i++) {
+			fputs(i ? ", " : "", out);
+			print_quoted(out, strings->items[i]);
+		}
+		fputc(']', out);
+		break;
+	case PREFIXES:
+		fputc('[', out);
+		for (size_t i = 0; i < prefixes->n; i++)
+			fprintf(out, "%s\"%s\"", i ? ", " : "",
+				prefix_text(&prefixes->items[i], buf));
+		fputc(']', out);
+		break;
+	case RETIRED: break;
+	}
+}
+
+void config_print(const struct config *config, FILE *out)
+{
+	const char *section = "";
+	size_t section_len = 0;
+
+	for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
+		const struct key *key = &keys[i];
+		const void *field = (const char *)config + key->offset;
+		const char *dot = strchr(key->path, '.');
+		size_t len = dot ? (size_t)(dot - key->path) : 0;
+
+		if (key->kind == RETIRED || (key->kind == STRING && !*(char *const *)field))
+			continue;
+		if (dot && (len != section_len || strncmp(section, key->path, len) != 0))
+			fprintf(out, "%.*s:\n", (int)len, key->path);
+		section = key->path;
+		section_len = len;
+		fprintf(out, "%s%s: ", dot ? "  " : "", dot ? dot + 1 : key->path);
+		print_value(key, field, out);
+		fputc('\n', out);
+	}
+}
+
+void config_print_keys(FILE *out)
+{
+	fputs("| key | default | meaning |\n| --- | --- | --- |\n", out);
+	for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
+		const struct key *key = &keys[i];
+		bool list = key->kind == CHOICES || key->kind == STRINGS || key->kind == PREFIXES;
+
+		if (key->kind == RETIRED)
+			continue;
+		fprintf(out, "| `%s` | ", key->path);
+		if (!key->initial)
+			fputs("unset", out);
+		else if (list && !strcmp(key->initial, "*"))
+			fputs("`[\"*\"]`", out);
+		else if (list)
+			fputs(*key->initial ? "all of them" : "`[]`", out);
+		else
+			fprintf(out, "`%s`", key->initial);
+		fprintf(out, " | %s", key->meaning);
+		if (key->words)
+			fputs(key->kind == CHOICE ? " One of" : " Any of", out);
+		for (size_t j = 0; key->words; j++) {
+			auto_free char *word = word_at(key->words, j);
+
+			if (!word)
+				break;
+			fprintf(out, "%s `%s`", j ? "," : ":", word);
+		}
+		fputs(key->words ? "." : "", out);
+		fputs(" |\n", out);
+	}
+}
+
+const char *address_kind_text(enum address_kind kind)
+{
+	static const char *const texts[] = {"cluster_ip", "load_balancer_ip", "external_ip"};
+
+	assert(kind < N_KINDS);
+	return texts[kind];
+}

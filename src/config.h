@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration: one YAML file, read strictly, every key optional. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cosmolet/log.h>
+#include <cosmolet/prefix.h>
+#include <cosmolet/zapi.h>
+
+enum config_source { SOURCE_CLUSTER, SOURCE_FILES };
+enum config_loopback { LOOPBACK_LOCAL_ROUTE, LOOPBACK_ADDRESS, LOOPBACK_NONE };
+enum config_on_stop { ON_STOP_KEEP, ON_STOP_WITHDRAW, ON_STOP_DRAIN };
+
+/* Which addresses of a service are candidates; bits of services.addresses. */
+enum address_kind { KIND_CLUSTER_IP, KIND_LOAD_BALANCER, KIND_EXTERNAL_IP, N_KINDS };
+
+struct config_strings {
+	char **items;
+	size_t n;
+};
+
+struct config_prefixes {
+	struct prefix *items;
+	size_t n;
+};
+
+/* One field per key of the file; config.c's table says what each means and may hold. */
+struct config {
+	char *node;
+	int kubernetes_source; /* enum config_source, as are the other ints below theirs */
+	char *kubernetes_kubeconfig;
+	char *kubernetes_context;
+	char *kubernetes_service_account;
+	char *kubernetes_path;
+	struct config_strings services_namespaces;
+	uint32_t services_addresses; /* 1 << enum address_kind */
+	struct config_prefixes services_allow;
+	struct config_strings services_classes;
+	int64_t services_min_ready;
+	char *announce_redistribute;
+	int64_t announce_tag;
+	int64_t announce_metric;
+	int64_t announce_distance;
+	int announce_on_stop;
+	int64_t announce_drain_tag;
+	int64_t announce_drain_seconds;
+	int loopback_mode;
+	char *loopback_interface;
+	char *frr_socket_path;
+	int64_t frr_stale_seconds;
+	char *http_listen;
+	int logging_level;
+	int logging_format;
+
+	/* Derived from announce_redistribute. */
+	enum zapi_word word;
+	uint16_t instance;
+
+	char **warnings; /* keys that no longer act, and such; each a line of its own */
+	size_t n_warnings;
+};
+
+/*
+ * Reads, checks and completes. 0 and *out for config_free(); or -EINVAL and *out_error for free():
+ * "FILE:LINE:COLUMN: key: what is wrong; what is allowed".
+ */
+must_check int config_load(const char *path, struct config **out, char **out_error);
+struct config *config_free(struct config *config);
+
+/* Prints the effective configuration as YAML that config_load() would read to the same. */
+void config_print(const struct config *config, FILE *out);
+/* Prints a Markdown table of all keys, their values, defaults and meanings. */
+void config_print_keys(FILE *out);
+
+const char *address_kind_text(enum address_kind kind);
+
+DEFINE_AUTO(config, struct config *, config_free)
+#define auto_config AUTO(config)

@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The root object. It builds the parts in order, carries events between them, and tears them down
+ * in reverse. Everything that happens is one of four kinds: the source tells of objects, zebra
+ * tells of routes, a signal asks to stop, somebody asks a question over HTTP.
+ *
+ * Bursts are merged: an event only notes which services it touches; one job plans them all.
+ */
+#include "daemon.h"
+
+#include "plan.h"
+#include "status.h"
+#include "why.h"
+
+#include <cosmolet/log.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <string.h>
+#include <sys/file.h>
+
+#define KEEP_LIMIT     mono_s(5)
+#define WITHDRAW_LIMIT mono_s(15)
+#define LOCK_RETRY     mono_s(1)
+
+/* Planning */
+
+struct name {
+	char *namespace;
+	char *name;
+};
+
+static int name_cmp(const void *a, const void *b)
+{
+	const struct name *x = a, *y = b;
+	int c = strcmp(x->namespace, y->namespace);
+
+	return c ? c : strcmp(x->name, y->name);
+}
+
+static void name_destroy(void *item)
+{
+	struct name *name = item;
+
+	free(name->namespace);
+	free(name->name);
+	free(name);
+}
+
+static void plan_one(struct daemon *daemon, const struct name *name)
+{
+	const struct k8s_object *service =
+		cluster_service(&daemon->cluster, name->namespace, name->name);
+	auto_free struct verdict *verdicts = NULL;
+	size_t n = 0;
+
+	if (service)
+		n = plan_service(daemon->config, &daemon->cluster, service, &verdicts);
+	announce_service(&daemon->announce, name->namespace, name->name, verdicts, n);
+}
+
+static void on_plan(struct loop_job *job)
+{
+	struct daemon *daemon = container_of(job, struct daemon, plan_job);
+	const struct name *name;
+
+	vec_foreach (&daemon->changed, name, i)
+		plan_one(daemon, name);
+	vec_clear(&daemon->changed, name_destroy);
+	k8s_want_endpointslices(daemon->k8s, daemon->cluster.n_without_selector > 0);
+	if (daemon->synced && !daemon->announce.synced) {
+		log_info("daemon",
+			"the cluster is known: what is wanted is announced, the rest removed",
+			"services=%zu pods=%zu", daemon->cluster.services.n,
+			daemon->cluster.pods.n);
+		announce_synced(&daemon->announce);
+	}
+}
+
+static void on_service_changed(void *data, const char *namespace, const char *name)
+{
+	struct daemon *daemon = data;
+	auto_free char *ns = xstrdup(namespace);
+	auto_free char *own = xstrdup(name);
+	struct name key = {ns, own}, *entry;
+
+	loop_job_queue(daemon->loop, &daemon->plan_job, on_plan);
+	if (vec_find(&daemon->changed, &key))
+		return;
+	entry = xcalloc(1, sizeof(*entry));
+	entry->namespace = TAKE(ns);
+	entry->name = TAKE(own);
+	vec_insert(&daemon->changed, entry);
+}
+
+/* The source's events */
+
+static const char *stream_name(const struct daemon *daemon, unsigned stream)
+{
+	struct k8s_stream_status streams[MAX_STREAMS];
+	size_t n = k8s_status(daemon->k8s, streams, MAX_STREAMS);
+
+	for (size_t i = 0; i < MIN(n, MAX_STREAMS); i++) {
+		if (streams[i].stream == stream)
+			return streams[i].name;
+	}
+	return "";
+}
+
+static void log_problem(struct daemon *daemon, const char *stream, const char *text)
+{
+	unsigned suppressed;
+
+	daemon->metrics.problems++;
+	if (log_allowed(&daemon->problem_limit, &suppressed))
+		log_warn("k8s", "ignored", "stream=%s problem=%s suppressed=%u", stream, text,
+			suppressed);
+}
+
+static void take_source_event(struct daemon *daemon, struct k8s_event *event)
+{
+	switch (event->type) {
+	case K8S_EVENT_SYNCED:
+		daemon->synced = true;
+		loop_job_queue(daemon->loop, &daemon->plan_job, on_plan);
+		break;
+	case K8S_EVENT_UP:
+		log_info("k8s", "connected", "stream=%s detail=%s",
+			stream_name(daemon, event->stream), event->text);
+		break;
+	case K8S_EVENT_DOWN:
+		log_warn("k8s", "lost; what is known stays", "stream=%s reason=%s",
+			stream_name(daemon, event->stream), event->text);
+		break;
+	case K8S_EVENT_PROBLEM:
+		log_problem(daemon, stream_name(daemon, event->stream), event->text);
+		break;
+	case K8S_EVENT_LIST_BEGIN:
+	case K8S_EVENT_OBJECT:
+	case K8S_EVENT_DELETED:
+	case K8S_EVENT_LIST_END: cluster_take(&daemon->cluster, event); break;
+	}
+}
+
+static void on_source(void *data)
+{
+	struct daemon *daemon = data;
+	struct k8s_event event;
+
+	while (k8s_pop_event(daemon->k8s, &event)) {
+		if (!daemon->stopping)
+			take_source_event(daemon, &event);
+		k8s_event_deinit(&event);
+	}
+}
+
+/* zebra's events */
+
+static void on_zebra(void *data)
+{
+	struct daemon *daemon = data;
+	struct zapi_event event;
+	struct zapi_status status;
+
+	while (zapi_pop_event(daemon->zapi, &event)) {
+		zapi_status(daemon->zapi, &status);
+		if (event.type == ZAPI_EVENT_UP)
+			log_info("zapi", "connected", "release=%s leftovers=%zu", status.release,
+				status.n_leftovers);
+		else if (event.type == ZAPI_EVENT_DOWN)
+			log_warn("zapi", "no connection to zebra; retrying", "reason=%s",
+				event.text);
+		else if (event.type == ZAPI_EVENT_PROBLEM)
+			log_warn("zapi", "problem", "text=%s", event.text);
+		if (daemon->initialised)
+			announce_zebra(&daemon->announce, &event);
+	}
+}
+
+static void on_loopback_problem(void *data, const char *text)
+{
+	(void)data;
+	log_warn("loopback", "problem", "text=%s", text);
+}
+
+/* Questions */
+
+char *daemon_missing(const struct daemon *daemon)
+{
+	struct zapi_status status;
+
+	zapi_status(daemon->zapi, &status);
+	if (daemon->stopping)
+		return xstrdup("the end: this daemon is stopping");
+	if (daemon->synced && status.connected)
+		return NULL;
+	return xasprintf("%s%s%s", daemon->synced ? "" : k8s_describe(daemon->k8s),
+		daemon->synced || status.connected ? "" : " and ",
+		status.connected ? "" : daemon->config->frr_socket_path);
+}
+
+static void set_answer(struct http_answer *out, int status, const char *type, char *body)
+{
+	*out = (struct http_answer){status, type, body, strlen(body)};
+}
+
+static char *metrics_text(const struct daemon *daemon)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = xmemstream(&text, &size);
+
+	metrics_write(daemon, out);
+	fclose(out);
+	return text;
+}
+
+static void answer_why(const struct daemon *daemon, const char *query, struct http_answer *out)
+{
+	auto_free char *subject = http_query(query, "q");
+	bool known = false;
+	char *text;
+
+	if (!subject) {
+		set_answer(out, 400, "text/plain; charset=utf-8",
+			xstrdup("write /why?q=ADDRESS or /why?q=NAMESPACE/NAME\n"));
+		return;
+	}
+	text = why_text(daemon, subject, &known);
+	set_answer(out, known ? 200 : 404, "text/plain; charset=utf-8", text);
+}
+
+static void on_question(void *data, const char *path, const char *query, struct http_answer *out)
+{
+	static const char plain[] = "text/plain; charset=utf-8";
+	const struct daemon *daemon = data;
+	bool ready = false;
+
+	if (!strcmp(path, "/metrics")) {
+		set_answer(
+			out, 200, "text/plain; version=0.0.4; charset=utf-8", metrics_text(daemon));
+	} else if (!strcmp(path, "/status")) {
+		set_answer(out, 200, "application/json", status_json(daemon));
+	} else if (!strcmp(path, "/why")) {
+		answer_why(daemon, query, out);
+	} else if (!strcmp(path, "/healthz") || !strcmp(path, "/livez")) {
+		set_answer(out, 200, plain, xstrdup("ok\n"));
+	} else if (!strcmp(path, "/readyz")) {
+		char *text = status_ready(daemon, &ready);
+
+		set_answer(out, ready ? 200 : 503, plain, text);
+	} else {
+		set_answer(out, 404, plain,
+			xstrdup("there are /metrics, /status, /why, /healthz, /livez and "
+				"/readyz\n"));
+	}
+}
+
+/* Stopping */
+
+static void on_kept(void *data, bool ok)
+{
+	struct daemon *daemon = data;
+
+	log_info("daemon", ok ? "stopped; the routes stay" : "stopped, but zebra did not answer");
+	loop_stop(daemon->loop, 0);
+}
+
+static void on_withdrawn(void *data, bool ok)
+{
+	struct daemon *daemon = data;
+
+	if (ok)
+		announce_unbind_all(&daemon->announce);
+	log_info("daemon", ok ? "stopped; everything is withdrawn"
+			      : "stopped, but zebra did not confirm: addresses stay bound");
+	loop_stop(daemon->loop, 0);
+}
+
+static void withdraw_all(struct daemon *daemon)
+{
+	zapi_finish(daemon->zapi, ZAPI_FINISH_WITHDRAW, WITHDRAW_LIMIT, on_withdrawn, daemon);
+}
+
+static void on_drained(struct loop_timer *timer)
+{
+	withdraw_all(container_of(timer, struct daemon, stop_timer));
+}
+
+static void stop(struct daemon *daemon)
+{
+	switch (daemon->config->announce_on_stop) {
+	case ON_STOP_KEEP:
+		zapi_finish(daemon->zapi, ZAPI_FINISH_KEEP, KEEP_LIMIT, on_kept, daemon);
+		break;
+	case ON_STOP_WITHDRAW: withdraw_all(daemon); break;
+	case ON_STOP_DRAIN:
+		announce_drain(&daemon->announce);
+		loop_timer_after(daemon->loop, &daemon->stop_timer,
+			mono_s(daemon->config->announce_drain_seconds), on_drained);
+		break;
+	}
+}
+
+static void on_signal(void *data, int signo)
+{
+	static const char *const ways[] = {"keep", "withdraw", "drain"};
+	struct daemon *daemon = data;
+
+	if (daemon->stopping) {
+		log_warn("daemon", "a second signal: leaving at once", "signal=%s",
+			strsignal(signo));
+		loop_stop(daemon->loop, 1);
+		return;
+	}
+	log_info("daemon", "stopping", "signal=%s on_stop=%s", strsignal(signo),
+		ways[daemon->config->announce_on_stop]);
+	daemon->stopping = true;
+	stop(daemon);
+}
+
+/* One cosmolet per zebra: a second one would fight over the same routes. */
+
+/* 1: locked; 0: there is nothing to lock yet; -EBUSY: somebody else has it. */
+static int lock_zebra(struct daemon *daemon)
+{
+	auto_free char *path = xstrdup(daemon->config->frr_socket_path);
+	auto_close int fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return -EBUSY;
+	daemon->lock_fd = fd;
+	fd = -1;
+	return 1;
+}
+
+static void log_locked(const struct daemon *daemon)
+{
+	log_err("daemon",
+		"another cosmolet works with this zebra; stop it, or set frr.socket_path to "
+		"another one",
+		"socket=%s", daemon->config->frr_socket_path);
+}
+
+static void on_lock_timer(struct loop_timer *timer)
+{
+	struct daemon *daemon = container_of(timer, struct daemon, lock_timer);
+	int r = lock_zebra(daemon);
+
+	if (r == 0) {
+		loop_timer_after(daemon->loop, timer, LOCK_RETRY, on_lock_timer);
+	} else if (r < 0) {
+		log_locked(daemon);
+		loop_stop(daemon->loop, 1);
+	}
+}
+
+static int take_lock(struct daemon *daemon)
+{
+	int r = lock_zebra(daemon);
+
+	if (r < 0)
+		log_locked(daemon);
+	if (r == 0)
+		loop_timer_after(daemon->loop, &daemon->lock_timer, LOCK_RETRY, on_lock_timer);
+	return MIN(r, 0);
+}
+
+/* Building */
+
+static int fail(const char *room, const char *error)
+{
+	log_err(room, "cannot start", "error=%s", error);
+	return -EINVAL;
+}
+
+static int build_base(struct daemon *daemon, loop_signal_fn *on_signals)
+{
+	sigset_t set;
+
+	daemon->loop = loop_new();
+	daemon->started = wall_now();
+	daemon->lock_fd = -1;
+	vec_init(&daemon->changed, name_cmp);
+	cluster_init(&daemon->cluster, on_service_changed, daemon);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	return loop_signals(daemon->loop, &set, on_signals, daemon);
+}
+
+static int build_loopback(struct daemon *daemon)
+{
+	auto_free char *error = NULL;
+	int r = loopback_new(daemon->loop, (enum config_loopback)daemon->config->loopback_mode,
+		daemon->config->loopback_interface, on_loopback_problem, daemon, &daemon->loopback,
+		&error);
+
+	return r < 0 ? fail("loopback", error) : 0;
+}
+
+static void build_zapi(struct daemon *daemon, void (*notify)(void *data))
+{
+	const struct config *config = daemon->config;
+	const uint32_t tags[] = {
+		(uint32_t)config->announce_tag, (uint32_t)config->announce_drain_tag};
+	struct zapi_options options = {
+		.path = config->frr_socket_path,
+		.word = config->word,
+		.instance = config->instance,
+		.nexthop = ZAPI_BLACKHOLE,
+		.distance = (uint8_t)config->announce_distance,
+		.stale_s = (uint32_t)config->frr_stale_seconds,
+		.tags = tags,
+		.n_tags = N_ELEMENTS(tags),
+	};
+
+	daemon->zapi = zapi_new(daemon->loop, &options, notify, daemon);
+	announce_init(&daemon->announce, daemon->loop, config, daemon->loopback, daemon->zapi,
+		&daemon->metrics);
+	daemon->initialised = true;
+}
+
+static int build_k8s(struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+	auto_free char *error = NULL;
+	struct k8s_options options = {
+		.node = config->node,
+		.namespaces = (const char *const *)config->services_namespaces.items,
+		.n_namespaces = config->services_namespaces.n,
+		.annotation_prefix = ANNOTATION_PREFIX,
+		.kubeconfig = config->kubernetes_kubeconfig,
+		.context = config->kubernetes_context,
+		.service_account_dir = config->kubernetes_service_account,
+		.directory = config->kubernetes_path,
+	};
+	int r = k8s_new(daemon->loop, &options, on_source, daemon, &daemon->k8s, &error);
+
+	return r < 0 ? fail("k8s", error) : 0;
+}
+
+static int build_http(struct daemon *daemon)
+{
+	auto_free char *error = NULL;
+	int r = 0;
+
+	if (*daemon->config->http_listen)
+		r = http_new(daemon->loop, daemon->config->http_listen, on_question, daemon,
+			&daemon->http, &error);
+	return r < 0 ? fail("http", error ? error : "no descriptors") : 0;
+}
+
+/* Everything but the cluster: what it takes to undo as well. */
+static int build_routing(
+	struct daemon *daemon, loop_signal_fn *on_signals, void (*on_routes)(void *data))
+{
+	int r = build_base(daemon, on_signals);
+
+	if (r == 0)
+		r = take_lock(daemon);
+	if (r == 0)
+		r = build_loopback(daemon);
+	if (r == 0)
+		build_zapi(daemon, on_routes);
+	return r;
+}
+
+static int build(struct daemon *daemon)
+{
+	int r = build_routing(daemon, on_signal, on_zebra);
+
+	if (r == 0)
+		r = build_k8s(daemon);
+	if (r == 0)
+		r = build_http(daemon);
+	return r;
+}
+
+static void tear_down(struct daemon *daemon)
+{
+	daemon->http = http_free(daemon->http);
+	daemon->k8s = k8s_free(daemon->k8s);
+	if (daemon->initialised)
+		announce_deinit(&daemon->announce);
+	daemon->zapi = zapi_free(daemon->zapi);
+	daemon->loopback = loopback_free(daemon->loopback);
+	cluster_deinit(&daemon->cluster);
+	loop_job_stop(&daemon->plan_job);
+	loop_timer_stop(&daemon->stop_timer);
+	loop_timer_stop(&daemon->lock_timer);
+	vec_deinit(&daemon->changed, name_destroy);
+	daemon->loop = loop_free(daemon->loop);
+	if (daemon->lock_fd >= 0)
+		close(daemon->lock_fd);
+}
+
+int daemon_run(const struct config *config)
+{
+	struct daemon daemon = {.config = config};
+	int code = 1;
+
+	log_info("daemon", "starting", "version=%s node=%s redistribute=%s", COSMOLET_VERSION,
+		config->node, config->announce_redistribute);
+	for (size_t i = 0; i < config->n_warnings; i++)
+		log_warn("config", config->warnings[i]);
+	if (build(&daemon) == 0)
+		code = loop_run(daemon.loop);
+	tear_down(&daemon);
+	return code;
+}
+
+/* cosmolet withdraw */
+
+static void on_cleaned(void *data, bool ok)
+{
+	struct daemon *daemon = data;
+	auto_free struct prefix *bound = NULL;
+	size_t n = loopback_list(daemon->loopback, &bound);
+
+	for (size_t i = 0; ok && i < n; i++)
+		loopback_remove(daemon->loopback, &bound[i]);
+	if (ok)
+		log_info("daemon", "everything of ours is withdrawn", "unbound=%zu", n);
+	else
+		log_err("daemon", "zebra did not confirm; nothing was unbound", "socket=%s",
+			daemon->config->frr_socket_path);
+	loop_stop(daemon->loop, ok ? 0 : 1);
+}
+
+static void on_withdraw_signal(void *data, int signo)
+{
+	struct daemon *daemon = data;
+
+	(void)signo;
+	loop_stop(daemon->loop, 1);
+}
+
+static void on_cleaning_zebra(void *data)
+{
+	struct daemon *daemon = data;
+	struct zapi_event event;
+
+	while (zapi_pop_event(daemon->zapi, &event)) {
+		if (event.type == ZAPI_EVENT_UP && !daemon->stopping) {
+			daemon->stopping = true;
+			loop_timer_stop(&daemon->stop_timer);
+			zapi_finish(daemon->zapi, ZAPI_FINISH_WITHDRAW, WITHDRAW_LIMIT, on_cleaned,
+				daemon);
+		} else if (event.type == ZAPI_EVENT_DOWN && !daemon->stopping) {
+			log_warn("zapi", "no connection to zebra; retrying", "reason=%s",
+				event.text);
+		}
+	}
+}
+
+static void on_no_zebra(struct loop_timer *timer)
+{
+	on_cleaned(container_of(timer, struct daemon, stop_timer), false);
+}
+
+int daemon_withdraw(const struct config *config)
+{
+	struct daemon daemon = {.config = config};
+	int code = 1;
+
+	if (build_routing(&daemon, on_withdraw_signal, on_cleaning_zebra) == 0) {
+		loop_timer_after(daemon.loop, &daemon.stop_timer, WITHDRAW_LIMIT, on_no_zebra);
+		code = loop_run(daemon.loop);
+	}
+	tear_down(&daemon);
+	return code;
+}

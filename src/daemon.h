@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The root object: everything that runs, built in order and torn down in reverse. */
+#pragma once
+
+#include <stdbool.h>
+
+#include <cosmolet/k8s.h>
+#include <cosmolet/loop.h>
+#include <cosmolet/zapi.h>
+
+#include "announce.h"
+#include "cluster.h"
+#include "config.h"
+#include "http.h"
+#include "loopback.h"
+#include "metrics.h"
+
+#define MAX_STREAMS 256 /* shown; a directory may have more files */
+
+struct daemon {
+	const struct config *config;
+	struct loop *loop;
+	struct metrics metrics;
+	struct loopback *loopback;
+	struct zapi *zapi;
+	struct k8s *k8s;
+	struct cluster cluster;
+	struct announce announce;
+	struct http *http;
+	struct vec changed; /* struct name, of services to plan anew */
+	struct loop_job plan_job;
+	struct loop_timer stop_timer;
+	struct loop_timer lock_timer;
+	struct log_limit problem_limit;
+	int lock_fd;
+	double started;
+	bool synced;
+	bool stopping;
+	bool initialised;
+};
+
+/*
+ * Runs until SIGTERM or SIGINT. They must be blocked already. Returns the exit code of the process:
+ * 0 after an orderly stop, 1 if it could not start.
+ */
+int daemon_run(const struct config *config);
+
+/* Withdraws and unbinds all that is ours, without a cluster. Exit code. */
+int daemon_withdraw(const struct config *config);
+
+/* What is missing, by name, for readiness: "api server, zebra". NULL: nothing. For free(). */
+char *daemon_missing(const struct daemon *daemon);

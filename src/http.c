@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All of civetweb. The hard part: its handlers run on its own threads, and the state they tell of
+ * belongs to the loop's.
+ *
+ * So a handler knows nothing. It puts its question into a list, wakes the loop by an eventfd and
+ * waits; the loop writes the answer. No state is shared, nothing needs a lock but the list. A loop
+ * that does not answer in time is itself an answer (503), which makes /livez honest. Since the one
+ * who asked may have gone by then, a question belongs to whoever lets go of it last.
+ */
+#include "http.h"
+
+#include <civetweb.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include <cosmolet/mem.h>
+
+#define ANSWER_LIMIT_S 5
+#define BODY_MAX       (64u << 20)
+
+struct question {
+	char *path;
+	char *query;
+	struct http_answer answer;
+	bool answered;
+	bool abandoned;
+	TAILQ_ENTRY(question) queued;
+};
+
+struct http {
+	struct loop *loop;
+	http_answer_fn *answer;
+	void *data;
+	struct mg_context *server;
+	struct loop_io wake;
+	int wake_fd;
+	pthread_mutex_t lock; /* over everything below, and the questions' fields */
+	pthread_cond_t news;
+	TAILQ_HEAD(, question) questions;
+	bool closing;
+};
+
+static void question_free(struct question *question)
+{
+	free(question->path);
+	free(question->query);
+	free(question->answer.body);
+	free(question);
+}
+
+/* On a thread of civetweb. */
+static bool ask(struct http *http, struct question *question)
+{
+	uint64_t one = 1;
+	struct timespec until;
+	bool answered;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ANSWER_LIMIT_S;
+	pthread_mutex_lock(&http->lock);
+	TAILQ_INSERT_TAIL(&http->questions, question, queued);
+	(void)!write(http->wake_fd, &one, sizeof(one)); /* cannot fail below 2^64 */
+	while (!question->answered && !http->closing) {
+		if (pthread_cond_timedwait(&http->news, &http->lock, &until) == ETIMEDOUT)
+			break;
+	}
+	answered = question->answered;
+	question->abandoned = !answered;
+	pthread_mutex_unlock(&http->lock);
+	return answered;
+}
+
+static int send_answer(struct mg_connection *connection, int status, const char *type,
+	const char *body, size_t size)
+{
+	mg_printf(connection,
+		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n",
+		status, mg_get_response_code_text(connection, status), type, size);
+	if (strcmp(mg_get_request_info(connection)->request_method, "HEAD") != 0)
+		mg_write(connection, body, size);
+	return status;
+}
+
+static int on_request(struct mg_connection *connection, void *data)
+{
+	const struct mg_request_info *request = mg_get_request_info(connection);
+	static const char not_allowed[] = "only GET and HEAD\n",
+			  late[] = "the loop does not answer\n";
+	struct question *question;
+	int status;
+
+	if (strcmp(request->request_method, "GET") != 0 &&
+		strcmp(request->request_method, "HEAD") != 0)
+		return send_answer(
+			connection, 405, "text/plain", not_allowed, sizeof(not_allowed) - 1);
+	question = xcalloc(1, sizeof(*question));
+	question->path = xstrdup(request->local_uri ? request->local_uri : "/");
+	question->query = xstrdup(request->query_string ? request->query_string : "");
+	if (!ask(data, question)) /* now the loop's to free */
+		return send_answer(connection, 503, "text/plain", late, sizeof(late) - 1);
+	status = send_answer(connection, question->answer.status, question->answer.type,
+		question->answer.body, question->answer.size);
+	question_free(question);
+	return status;
+}
+
+/* On the loop. */
+
+static struct question *next_question(struct http *http)
+{
+	struct question *question;
+
+	pthread_mutex_lock(&http->lock);
+	question = TAILQ_FIRST(&http->questions);
+	if (question)
+		TAILQ_REMOVE(&http->questions, question, queued);
+	pthread_mutex_unlock(&http->lock);
+	return question;
+}
+
+static void hand_over(struct http *http, struct question *question, struct http_answer *answer)
+{
+	bool abandoned;
+
+	pthread_mutex_lock(&http->lock);
+	question->answer = *answer;
+	question->answered = true;
+	abandoned = question->abandoned;
+	pthread_cond_broadcast(&http->news);
+	pthread_mutex_unlock(&http->lock);
+	if (abandoned)
+		question_free(question);
+}
+
+static void on_wake(struct loop_io *io, uint32_t ready)
+{
+	struct http *http = container_of(io, struct http, wake);
+	struct question *question;
+	uint64_t n;
+
+	(void)ready;
+	(void)!read(io->fd, &n, sizeof(n)); /* only to make it quiet again */
+	while ((question = next_question(http))) {
+		struct http_answer answer = {0};
+
+		http->answer(http->data, question->path, question->query, &answer);
+		hand_over(http, question, &answer);
+	}
+}
+
+/* Life */
+
+static int start(struct http *http, const char *listen, char **out_error)
+{
+	const char *options[] = {"listening_ports", listen, "num_threads", "4",
+		"request_timeout_ms", "10000", "max_request_size", "8192", "enable_keep_alive",
+		"yes", "keep_alive_timeout_ms", "5000", "tcp_nodelay", "1", NULL};
+	char text[256] = "";
+	struct mg_error_data error = {.text = text, .text_buffer_size = sizeof(text)};
+	struct mg_init_data init = {.user_data = http, .configuration_options = options};
+
+	mg_init_library(0);
+	http->server = mg_start2(&init, &error);
+	if (!http->server) {
+		*out_error = xasprintf("http.listen: cannot listen on %s: %s", listen,
+			*text ? text : strerror(errno));
+		return -EINVAL;
+	}
+	mg_set_request_handler(http->server, "/", on_request, http);
+	return 0;
+}
+
+int http_new(struct loop *loop, const char *listen, http_answer_fn *answer, void *data,
+	struct http **out, char **out_error)
+{
+	struct http *http = xcalloc(1, sizeof(*http));
+	pthread_condattr_t monotonic;
+	int r;
+
+	http->loop = loop;
+	http->answer = answer;
+	http->data = data;
+	TAILQ_INIT(&http->questions);
+	pthread_mutex_init(&http->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&http->news, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	http->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (http->wake_fd < 0)
+		abort(); /* no descriptors left at the start */
+	r = loop_io_start(loop, &http->wake, http->wake_fd, EPOLLIN, on_wake);
+	if (r == 0)
+		r = start(http, listen, out_error);
+	if (r < 0) {
+		http_free(http);
+		return -EINVAL;
+	}
+	*out = http;
+	return 0;
+}
+
+struct http *http_free(struct http *http)
+{
+	struct question *question;
+
+	if (!http)
+		return NULL;
+	pthread_mutex_lock(&http->lock);
+	http->closing = true;
+	pthread_cond_broadcast(&http->news);
+	pthread_mutex_unlock(&http->lock);
+	if (http->server)
+		mg_stop(http->server);
+	mg_exit_library();
+	while ((question = next_question(http)))
+		question_free(question);
+	loop_io_stop(&http->wake);
+	close(http->wake_fd);
+	pthread_cond_destroy(&http->news);
+	pthread_mutex_destroy(&http->lock);
+	free(http);
+	return NULL;
+}
+
+/* The client */
+
+static char *read_body(struct mg_connection *connection)
+{
+	char *body = NULL;
+	size_t size = 0, total = 0;
+	FILE *out = xmemstream(&body, &size);
+	char part[16384];
+	int n;
+
+	while (total < BODY_MAX && (n = mg_read(connection, part, sizeof(part))) > 0) {
+		fwrite(part, 1, (size_t)n, out);
+		total += (size_t)n;
+	}
+	fclose(out);
+	return body;
+}
+
+/* What to connect to for what was listened on: a wildcard means this host. */
+static char *connect_host(const char *listen, int *out_port)
+{
+	const char *colon = strrchr(listen, ':');
+	char *host = xstrndup(listen, (size_t)(colon - listen));
+	size_t n = strlen(host);
+
+	*out_port = atoi(colon + 1);
+	if (n > 1 && host[0] == '[') {
+		memmove(host, host + 1, n - 2);
+		host[n - 2] = '\0';
+	}
+	if (!strcmp(host, "0.0.0.0") || !strcmp(host, "::"))
+		str_set(&host, host[0] == ':' ? "::1" : "127.0.0.1");
+	return host;
+}
+
+int http_get(
+	const char *listen, const char *path, int *out_status, char **out_body, char **out_error)
+{
+	char error[256] = "", port_text[8];
+	int port, r;
+	auto_free char *host = connect_host(listen, &port);
+	struct mg_connection *connection;
+
+	mg_init_library(0);
+	snprintf(port_text, sizeof(port_text), "%d", port % 65536);
+	connection = mg_download(host, port, 0, error, sizeof(error),
+		"GET %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n", path, host,
+		port_text);
+	if (!connection) {
+		*out_error = xasprintf("no cosmolet answers at %s: %s", listen, error);
+		mg_exit_library();
+		return -EIO;
+	}
+	*out_status = mg_get_response_info(connection)->status_code;
+	*out_body = read_body(connection);
+	r = *out_status > 0 ? 0 : -EIO;
+	mg_close_connection(connection);
+	mg_exit_library();
+	return r;
+}
+
+char *http_encode(const char *value)
+{
+	size_t size = 3 * strlen(value) + 1;
+	char *out = xmalloc(size);
+
+	mg_url_encode(value, out, size);
+	return out;
+}
+
+char *http_query(const char *query, const char *name)
+{
+	size_t size = strlen(query) + 1;
+	char *value = xmalloc(size);
+
+	if (mg_get_var(query, size - 1, name, value, size) >= 0)
+		return value;
+	free(value);
+	return NULL;
+}

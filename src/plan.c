@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The decision. For each address the rules are asked in one fixed order, and the first one that has
+ * an objection decides; so there is always exactly one reason, and it can be told.
+ *
+ * The order goes from what concerns the service to what concerns the address, then the node, then
+ * the pods: what an operator would check first comes first. Which pods count follows the
+ * EndpointSlice controller (podToEndpoint) and kube-proxy (CategorizeEndpoints, KEP-1669).
+ */
+#include "plan.h"
+
+#include <string.h>
+
+#define LABEL_EXCLUDE    "node.kubernetes.io/exclude-from-external-load-balancers"
+#define TAINT_SCALE_DOWN "ToBeDeletedByClusterAutoscaler"
+
+static const char *const reason_words[N_REASONS] = {
+	[REASON_READY] = "ready",
+	[REASON_TERMINATING] = "terminating_but_serving",
+	[REASON_DELETED] = "service_deleted",
+	[REASON_DELETING] = "service_deleting",
+	[REASON_EXTERNAL_NAME] = "external_name",
+	[REASON_HEADLESS] = "headless",
+	[REASON_NAMESPACE] = "namespace",
+	[REASON_OPTED_OUT] = "opted_out",
+	[REASON_NO_ADDRESS] = "no_address",
+	[REASON_KIND] = "address_kind",
+	[REASON_CLASS] = "load_balancer_class",
+	[REASON_PROXY] = "ip_mode_proxy",
+	[REASON_SPECIAL] = "special_address",
+	[REASON_NOT_ALLOWED] = "not_allowed",
+	[REASON_NODE_ADDRESS] = "node_address",
+	[REASON_NODE_EXCLUDED] = "node_excluded",
+	[REASON_NODE_LEAVING] = "node_leaving",
+	[REASON_NODE_NETWORK] = "node_network_unavailable",
+	[REASON_NO_SLICES] = "no_endpoint_slices",
+	[REASON_NO_PODS] = "no_pods",
+	[REASON_NOT_READY] = "not_ready",
+};
+
+const char *reason_word(enum reason reason)
+{
+	return reason_words[reason];
+}
+
+bool reason_is_up(enum reason reason)
+{
+	return reason <= REASON_TERMINATING;
+}
+
+static bool among(const struct config_strings *strings, const char *word)
+{
+	for (size_t i = 0; i < strings->n; i++) {
+		if (!strcmp(strings->items[i], word))
+			return true;
+	}
+	return false;
+}
+
+/* Go's strconv.ParseBool, as the service controller reads it; *out is untouched if it is none. */
+static bool parse_bool(const char *text, bool *out)
+{
+	static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"};
+	static const char *const no[] = {"0", "f", "F", "false", "FALSE", "False"};
+
+	for (size_t i = 0; i < N_ELEMENTS(yes); i++) {
+		if (!strcmp(text, yes[i]) || !strcmp(text, no[i])) {
+			*out = !strcmp(text, yes[i]);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The service. REASON_READY: no objection, here and below. */
+
+static enum reason judge_service(const struct config *config, const struct k8s_object *object)
+{
+	const struct k8s_service *service = &object->service;
+	const char *announce = k8s_map_get(&object->meta.annotations, ANNOTATION_ANNOUNCE);
+	bool wanted = true;
+
+	if (config->services_namespaces.n &&
+		!among(&config->services_namespaces, object->meta.namespace))
+		return REASON_NAMESPACE;
+	if (object->meta.deleting)
+		return REASON_DELETING;
+	if (service->type == K8S_EXTERNAL_NAME)
+		return REASON_EXTERNAL_NAME;
+	if (announce && parse_bool(announce, &wanted) && !wanted)
+		return REASON_OPTED_OUT;
+	if (service->headless && !service->n_ingress && !service->n_external_ips)
+		return REASON_HEADLESS;
+	return REASON_READY;
+}
+
+/* The address. */
+
+static bool allowed(const struct config *config, const struct verdict *verdict)
+{
+	const struct config_prefixes *allow = &config->services_allow;
+
+	for (size_t i = 0; i < allow->n; i++) {
+		if (prefix_contains(&allow->items[i], &verdict->address))
+			return true;
+	}
+	return allow->n == 0 && verdict->kind != KIND_EXTERNAL_IP;
+}
+
+static bool is_node_address(const struct k8s_object *node, const struct prefix *address)
+{
+	for (size_t i = 0; node && i < node->node.n_addresses; i++) {
+		if (!prefix_cmp(&node->node.addresses[i], address))
+			return true;
+	}
+	return false;
+}
+
+static enum reason judge_address(const struct config *config, const struct cluster *cluster,
+	const struct k8s_service *service, const struct verdict *verdict)
+{
+	const char *class = service->load_balancer_class ? service->load_balancer_class : "";
+
+	if (!(config->services_addresses & 1u << verdict->kind))
+		return REASON_KIND;
+	if (verdict->kind == KIND_LOAD_BALANCER && !among(&config->services_classes, "*") &&
+		!among(&config->services_classes, class))
+		return REASON_CLASS;
+	if (prefix_is_special(&verdict->address))
+		return REASON_SPECIAL;
+	if (is_node_address(cluster_node(cluster), &verdict->address))
+		return REASON_NODE_ADDRESS;
+	if (!allowed(config, verdict))
+		return REASON_NOT_ALLOWED;
+	return REASON_READY;
+}
+
+/* The node. */
+
+static enum reason judge_node(const struct k8s_object *object, enum address_kind kind)
+{
+	const char *exclude = object ? k8s_map_get(&object->meta.labels, LABEL_EXCLUDE) : NULL;
+	bool excluded =
+		true; /* also if the value is no boolean, as the service controller has it */
+
+	if (!object)
+		return REASON_READY; /* the node is not known: no reason to object */
+	if (exclude)
+		(void)parse_bool(exclude, &excluded);
+	if (exclude && excluded && kind != KIND_CLUSTER_IP)
+		return REASON_NODE_EXCLUDED;
+	if (object->meta.deleting)
+		return REASON_NODE_LEAVING;
+	for (size_t i = 0; i < object->node.n_taints; i++) {
+		if (!strcmp(object->node.taints[i].key, TAINT_SCALE_DOWN))
+			return REASON_NODE_LEAVING;
+	}
+	return object->node.network_unavailable ? REASON_NODE_NETWORK : REASON_READY;
+}
+
+/* The pods. */
+
+static bool has_family(const struct k8s_pod *pod, uint8_t family)
+{
+	for (size_t i = 0; i < pod->n_ips; i++) {
+		if (pod->ips[i].family == family)
+			return true;
+	}
+	return false;
+}
+
+static void count_pod(
+	const struct k8s_object *object, bool not_ready_counts, uint8_t family, struct tally *tally)
+{
+	const struct k8s_pod *pod = &object->pod;
+
+	if (pod->phase == K8S_PHASE_SUCCEEDED || pod->phase == K8S_PHASE_FAILED)
+		return;
+	tally->selected++;
+	if (pod->n_ips && !has_family(pod, family)) {
+		tally->other_family++;
+	} else if (pod->n_ips && (not_ready_counts || (pod->ready && !object->meta.deleting))) {
+		tally->ready++;
+	} else if (pod->n_ips && pod->ready) {
+		tally->serving++;
+	} else {
+		tally->example = object->meta.name;
+		tally->example_reason = object->meta.deleting ? "Terminating" : pod->ready_reason;
+	}
+}
+
+static void count_pods(
+	const struct cluster *cluster, const struct k8s_object *object, struct verdict *verdict)
+{
+	size_t first, end = cluster_namespace(&cluster->pods, object->meta.namespace, &first);
+
+	for (size_t i = first; i < end; i++) {
+		const struct k8s_object *pod = cluster->pods.items[i];
+
+		if (k8s_selects(&object->service.selector, &pod->meta.labels))
+			count_pod(pod, object->service.publish_not_ready, verdict->address.family,
+				&verdict->tally);
+	}
+}
+
+/* Where a service has no selector, whoever writes its EndpointSlices decides. */
+static bool count_slices(const struct config *config, const struct cluster *cluster,
+	const struct k8s_object *object, struct verdict *verdict)
+{
+	size_t first, end = cluster_namespace(&cluster->slices, object->meta.namespace, &first);
+	struct tally *tally = &verdict->tally;
+	bool any = false;
+
+	for (size_t i = first; i < end; i++) {
+		const struct k8s_object *candidate = cluster->slices.items[i];
+		const struct k8s_endpointslice *slice = &candidate->slice;
+
+		if (strcmp(slice->service, object->meta.name) != 0)
+			continue;
+		any = true;
+		for (size_t j = 0; j < slice->n_endpoints; j++) {
+			const struct k8s_endpoint *endpoint = &slice->endpoints[j];
+
+			if (!endpoint->node || strcmp(endpoint->node, config->node) != 0)
+				continue;
+			tally->selected++;
+			tally->other_family += slice->family != verdict->address.family;
+			if (slice->family != verdict->address.family)
+				continue;
+			tally->ready += endpoint->ready;
+			tally->serving +=
+				!endpoint->ready && endpoint->serving && endpoint->terminating;
+		}
+	}
+	return any;
+}
+
+static enum reason judge_pods(const struct config *config, const struct cluster *cluster,
+	const struct k8s_object *object, struct verdict *verdict)
+{
+	const struct tally *tally = &verdict->tally;
+
+	if (object->service.selector.n)
+		count_pods(cluster, object, verdict);
+	else if (!count_slices(config, cluster, object, verdict))
+		return REASON_NO_SLICES;
+	if (tally->ready >= config->services_min_ready)
+		return REASON_READY;
+	if (tally->ready == 0 && tally->serving >= config->services_min_ready)
+		return REASON_TERMINATING;
+	return tally->selected ? REASON_NOT_READY : REASON_NO_PODS;
+}
+
+/* All of it, for one address. */
+static void judge(const struct config *config, const struct cluster *cluster,
+	const struct k8s_object *object, struct verdict *verdict)
+{
+	enum reason reason = judge_service(config, object);
+
+	if (reason == REASON_READY)
+		reason = verdict->reason; /* what the address brought along: REASON_PROXY */
+	if (reason == REASON_READY)
+		reason = judge_address(config, cluster, &object->service, verdict);
+	if (reason == REASON_READY)
+		reason = judge_node(cluster_node(cluster), verdict->kind);
+	if (reason == REASON_READY)
+		reason = judge_pods(config, cluster, object, verdict);
+	verdict->reason = reason;
+	verdict->tag = (uint32_t)config->announce_tag;
+	verdict->metric = (uint32_t)config->announce_metric;
+}
+
+static struct verdict candidate(const struct prefix *address, enum address_kind kind)
+{
+	return (struct verdict){.address = *address, .kind = kind, .reason = REASON_READY};
+}
+
+size_t plan_service(const struct config *config, const struct cluster *cluster,
+	const struct k8s_object *object, struct verdict **out)
+{
+	const struct k8s_service *service = &object->service;
+	size_t n = 0, most = service->n_cluster_ips + service->n_ingress + service->n_external_ips;
+	struct verdict *verdicts = xcalloc(most + 1, sizeof(*verdicts));
+
+	for (size_t i = 0; i < service->n_cluster_ips; i++)
+		verdicts[n++] = candidate(&service->cluster_ips[i], KIND_CLUSTER_IP);
+	for (size_t i = 0; i < service->n_ingress; i++) {
+		verdicts[n] = candidate(&service->ingress[i].address, KIND_LOAD_BALANCER);
+		verdicts[n++].reason = service->ingress[i].proxy ? REASON_PROXY : REASON_READY;
+	}
+	for (size_t i = 0; i < service->n_external_ips; i++)
+		verdicts[n++] = candidate(&service->external_ips[i], KIND_EXTERNAL_IP);
+	for (size_t i = 0; i < n; i++)
+		judge(config, cluster, object, &verdicts[i]);
+	if (n == 0) {
+		enum reason reason = judge_service(config, object);
+
+		verdicts[n++].reason = reason == REASON_READY ? REASON_NO_ADDRESS : reason;
+	}
+	*out = verdicts;
+	return n;
+}
+
+/* Words. */
+
+static char *pods_text(const struct config *config, const struct verdict *verdict)
+{
+	const struct tally *tally = &verdict->tally;
+	auto_free char *need = config->services_min_ready > 1
+				       ? xasprintf(", %lld are needed (services.min_ready)",
+						 (long long)config->services_min_ready)
+				       : xstrdup("");
+	auto_free char *example =
+		tally->example
+			? xasprintf("; %s: %s", tally->example,
+				  tally->example_reason ? tally->example_reason : "not Ready")
+			: xstrdup("");
+	auto_free char *family =
+		tally->other_family
+			? xasprintf("; %u without an IPv%d address", tally->other_family,
+				  family_number(verdict->address.family))
+			: xstrdup("");
+
+	return xasprintf("%u of %u pods on this node are ready%s%s%s", tally->ready,
+		tally->selected, need, family, example);
+}
+
+char *verdict_text(const struct config *config, const struct verdict *verdict)
+{
+	switch (verdict->reason) {
+	case REASON_READY:
+	case REASON_NOT_READY: return pods_text(config, verdict);
+	case REASON_TERMINATING:
+		return xasprintf("no pod on this node is ready, but %u that terminate still serve",
+			verdict->tally.serving);
+	case REASON_DELETED: return xstrdup("the service is gone");
+	case REASON_DELETING: return xstrdup("the service is being deleted");
+	case REASON_EXTERNAL_NAME:
+		return xstrdup(
+			"the service is of type ExternalName: a DNS alias without addresses");
+	case REASON_HEADLESS:
+		return xstrdup("the service is headless (clusterIP: None): it has no address");
+	case REASON_NAMESPACE:
+		return xstrdup(
+			"its namespace is not among services.namespaces of the configuration");
+	case REASON_OPTED_OUT: return xstrdup("its annotation " ANNOTATION_ANNOUNCE " says so");
+	case REASON_NO_ADDRESS: return xstrdup("it has no address yet");
+	case REASON_KIND:
+		return xasprintf("%s is not among services.addresses of the configuration",
+			address_kind_text(verdict->kind));
+	case REASON_CLASS:
+		return xstrdup(
+			"its loadBalancerClass is not among services.load_balancer_classes of the "
+			"configuration");
+	case REASON_PROXY:
+		return xstrdup(
+			"its load balancer delivers to the nodes' own addresses (ipMode: Proxy)");
+	case REASON_SPECIAL:
+		return xstrdup("it is a loopback, link-local, multicast or unspecified address");
+	case REASON_NOT_ALLOWED:
+		return xstrdup(
+			verdict->kind == KIND_EXTERNAL_IP
+				? "external IPs are announced only inside services.allow of the "
+				  "configuration"
+				: "it is outside services.allow of the configuration");
+	case REASON_NODE_ADDRESS: return xstrdup("it is an address of this node itself");
+	case REASON_NODE_EXCLUDED: return xstrdup("the node has the label " LABEL_EXCLUDE);
+	case REASON_NODE_LEAVING:
+		return xstrdup("the node is being deleted, or has the taint " TAINT_SCALE_DOWN);
+	case REASON_NODE_NETWORK: return xstrdup("the node's condition NetworkUnavailable is True");
+	case REASON_NO_SLICES:
+		return xstrdup("the service has no selector, and there is no EndpointSlice for it");
+	case REASON_NO_PODS: return xstrdup("the service selects no pod on this node");
+	case N_REASONS: break;
+	}
+	abort();
+}

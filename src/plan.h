@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The decision: which addresses of a service this node announces, and why or why not. Pure. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <cosmolet/k8s.h>
+
+#include "cluster.h"
+#include "config.h"
+
+/* Why an address is announced (the first group) or is not. One of these decides. */
+enum reason {
+	REASON_READY,       /* enough pods of this node are ready */
+	REASON_TERMINATING, /* none is left but some that terminate and still serve (KEP-1669) */
+
+	REASON_DELETED, /* there is no such service any more */
+	REASON_DELETING,
+	REASON_EXTERNAL_NAME,
+	REASON_HEADLESS,
+	REASON_NAMESPACE, /* not among services.namespaces */
+	REASON_OPTED_OUT, /* annotation announce: "false" */
+	REASON_NO_ADDRESS,
+	REASON_KIND,          /* not among services.addresses */
+	REASON_CLASS,         /* not among services.load_balancer_classes */
+	REASON_PROXY,         /* ipMode: Proxy */
+	REASON_SPECIAL,       /* loopback, link-local, multicast */
+	REASON_NOT_ALLOWED,   /* outside services.allow */
+	REASON_NODE_ADDRESS,  /* it is an address of this node */
+	REASON_NODE_EXCLUDED, /* label exclude-from-external-load-balancers */
+	REASON_NODE_LEAVING,  /* being deleted, or tainted for it */
+	REASON_NODE_NETWORK,  /* NetworkUnavailable */
+	REASON_NO_SLICES,     /* no selector, and no EndpointSlices either */
+	REASON_NO_PODS,       /* none of this node is selected */
+	REASON_NOT_READY,     /* some are selected, too few are ready */
+	N_REASONS,
+};
+
+/* A short word for metrics, "not_ready". */
+const char *reason_word(enum reason reason);
+bool reason_is_up(enum reason reason);
+
+/* What counts for an address: pods of this node, or endpoints on it where slices decide. */
+struct tally {
+	unsigned selected;
+	unsigned ready;
+	unsigned serving; /* terminating, but still Ready */
+	unsigned other_family;
+	const char *example; /* a pod that is not ready; borrowed from the cluster. NULL: none */
+	const char *example_reason;
+};
+
+struct verdict {
+	struct prefix address; /* family 0: the service as a whole */
+	enum address_kind kind;
+	enum reason reason;
+	struct tally tally;
+	uint32_t tag;
+	uint32_t metric;
+};
+
+/*
+ * Decides on every address of a service; at least one verdict. The array is for free(), borrowed
+ * texts in it live until the cluster changes.
+ */
+size_t plan_service(const struct config *config, const struct cluster *cluster,
+	const struct k8s_object *service, struct verdict **out);
+
+/* One sentence for people: "2 of 3 pods on this node are ready". For free(). */
+char *verdict_text(const struct config *config, const struct verdict *verdict);
+
+#define ANNOTATION_PREFIX   "cosmolet.platformbuilds.io/"
+#define ANNOTATION_ANNOUNCE ANNOTATION_PREFIX "announce"

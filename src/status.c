@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is, as JSON: the one answer that the command line, the metrics' readers and people all get
+ * their picture from. It tells what zebra confirmed, not what we intend.
+ */
+#include "status.h"
+
+#include "daemon.h"
+
+#include <jansson.h>
+#include <string.h>
+
+static void set_string(json_t *object, const char *key, const char *value)
+{
+	json_object_set_new(object, key, value ? json_string(value) : json_null());
+}
+
+static void set_number(json_t *object, const char *key, uint64_t value)
+{
+	json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+static void set_bool(json_t *object, const char *key, bool value)
+{
+	json_object_set_new(object, key, json_boolean(value));
+}
+
+/* Seconds, to the millisecond: more digits would only pretend. */
+static void set_seconds(json_t *object, const char *key, double value)
+{
+	json_object_set_new(object, key, json_real((double)(int64_t)(value * 1000 + .5) / 1000));
+}
+
+static json_t *zebra_json(const struct daemon *daemon)
+{
+	struct zapi_status status;
+	json_t *json = json_object();
+
+	zapi_status(daemon->zapi, &status);
+	set_bool(json, "connected", status.connected);
+	set_string(json, "release", *status.release ? status.release : NULL);
+	set_string(json, "phase", status.phase);
+	set_string(json, "socket", daemon->config->frr_socket_path);
+	set_string(json, "redistribute", daemon->config->announce_redistribute);
+	set_number(json, "routes", status.n_routes);
+	set_number(json, "redistributed", status.n_redistributed);
+	set_number(json, "leftovers", status.n_leftovers);
+	set_number(json, "queue_bytes", status.queue_bytes);
+	set_number(json, "connects", status.connects);
+	return json;
+}
+
+static json_t *stream_json(const struct k8s_stream_status *stream)
+{
+	json_t *json = json_object();
+
+	set_string(json, "name", stream->name);
+	set_bool(json, "synced", stream->synced);
+	set_bool(json, "connected", stream->connected);
+	set_number(json, "events", stream->events);
+	set_number(json, "lists", stream->lists);
+	set_number(json, "bytes", stream->bytes);
+	set_number(json, "problems", stream->problems);
+	if (stream->last_contact.ns)
+		set_seconds(json, "contact_seconds_ago",
+			mono_to_s(mono_sub(mono_now(), stream->last_contact)));
+	if (stream->error)
+		set_string(json, "error", stream->error);
+	return json;
+}
+
+static json_t *source_json(const struct daemon *daemon)
+{
+	struct k8s_stream_status streams[MAX_STREAMS];
+	size_t n = k8s_status(daemon->k8s, streams, MAX_STREAMS);
+	json_t *json = json_object(), *list = json_array();
+
+	set_string(json, "from", k8s_describe(daemon->k8s));
+	set_bool(json, "synced", daemon->synced);
+	set_number(json, "services", daemon->cluster.services.n);
+	set_number(json, "pods", daemon->cluster.pods.n);
+	set_number(json, "endpointslices", daemon->cluster.slices.n);
+	for (size_t i = 0; i < MIN(n, MAX_STREAMS); i++)
+		json_array_append_new(list, stream_json(&streams[i]));
+	json_object_set_new(json, "streams", list);
+	return json;
+}
+
+static json_t *loopback_json(const struct daemon *daemon)
+{
+	static const char *const modes[] = {"local-route", "address", "none"};
+	struct loopback_status status;
+	json_t *json = json_object();
+
+	loopback_status(daemon->loopback, &status);
+	set_string(json, "mode", modes[daemon->config->loopback_mode]);
+	set_string(json, "interface", daemon->config->loopback_interface);
+	set_number(json, "bound", status.n_bound);
+	set_number(json, "repairs", status.repairs);
+	set_number(json, "errors", status.errors);
+	return json;
+}
+
+static json_t *vip_json(const struct vip *vip)
+{
+	const struct claim *claim = vip_claim(vip);
+	json_t *json = json_object(), *services = json_array();
+	char buf[PREFIX_STRLEN];
+
+	set_string(json, "address", prefix_address(&vip->address, buf));
+	set_number(json, "family", (uint64_t)family_number(vip->address.family));
+	set_string(json, "state", vip_state_text(vip_state(vip)));
+	set_seconds(json, "since", vip->since);
+	set_bool(json, "bound", vip->bound || vip->foreign);
+	if (vip->foreign)
+		set_bool(json, "foreign", true);
+	if (vip->asked)
+		set_string(json, "zebra", zapi_route_state_text(vip->zebra));
+	if (vip->asked) {
+		set_number(json, "tag", vip->route.tag);
+		set_number(json, "metric", vip->route.metric);
+	}
+	if (claim) {
+		set_string(json, "kind", address_kind_text(claim->verdict.kind));
+		set_string(json, "reason", reason_word(claim->verdict.reason));
+		set_string(json, "why", claim->text);
+	}
+	if (vip->note)
+		set_string(json, "note", vip->note);
+	for (size_t i = 0; i < vip->claims.n; i++) {
+		const struct owner *owner = ((const struct claim *)vip->claims.items[i])->owner;
+
+		json_array_append_new(
+			services, json_sprintf("%s/%s", owner->namespace, owner->name));
+	}
+	json_object_set_new(json, "services", services);
+	return json;
+}
+
+char *status_json(const struct daemon *daemon)
+{
+	json_auto_t *json = json_object();
+	json_t *addresses = json_array(), *states = json_object();
+	uint64_t counts[N_VIP_STATES] = {0};
+	const struct vip *vip;
+
+	set_string(json, "version", COSMOLET_VERSION);
+	set_string(json, "node", daemon->config->node);
+	set_seconds(json, "started", daemon->started);
+	set_bool(json, "draining", daemon->announce.draining);
+	json_object_set_new(json, "kubernetes", source_json(daemon));
+	json_object_set_new(json, "zebra", zebra_json(daemon));
+	json_object_set_new(json, "loopback", loopback_json(daemon));
+	vec_foreach (&daemon->announce.vips, vip, i) {
+		counts[vip_state(vip)]++;
+		json_array_append_new(addresses, vip_json(vip));
+	}
+	for (int i = 0; i < N_VIP_STATES; i++)
+		set_number(states, vip_state_text((enum vip_state)i), counts[i]);
+	json_object_set_new(json, "states", states);
+	json_object_set_new(json, "addresses", addresses);
+	return json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(13));
+}
+
+char *status_ready(const struct daemon *daemon, bool *out_ready)
+{
+	auto_free char *missing = daemon_missing(daemon);
+
+	*out_ready = !missing;
+	return missing ? xasprintf("waiting for %s\n", missing) : xstrdup("ok\n");
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "objects.h"
+
+#include "unit.h"
+
+#include <string.h>
+
+typedef void word_fn(struct k8s_object *object, const char *word, const char *value);
+
+static void set_map(struct k8s_map *map, const char *pair)
+{
+	const char *colon = strchr(pair, ':');
+
+	ck_assert_msg(colon, "%s", pair);
+	map->pairs = xrealloc(map->pairs, (map->n + 1) * sizeof(*map->pairs));
+	map->pairs[map->n].key = xstrndup(pair, (size_t)(colon - pair));
+	map->pairs[map->n++].value = xstrdup(colon + 1);
+}
+
+static struct prefix host(const char *text)
+{
+	struct prefix p = {0};
+
+	ck_assert_msg(prefix_parse_host(text, &p), "%s", text);
+	return p;
+}
+
+static void add_prefix(struct prefix **list, size_t *n, const char *text)
+{
+	*list = xrealloc(*list, (*n + 1) * sizeof(**list));
+	(*list)[(*n)++] = host(text);
+}
+
+static struct k8s_object *make(
+	enum k8s_resource resource, const char *key, const char *words, word_fn *fn)
+{
+	struct k8s_object *object = xcalloc(1, sizeof(*object));
+	auto_free char *copy = xstrdup(words);
+	const char *slash = strchr(key, '/');
+	char *rest = copy, *word;
+
+	object->resource = resource;
+	object->meta.namespace = xstrndup(key, slash ? (size_t)(slash - key) : 0);
+	object->meta.name = xstrdup(slash ? slash + 1 : key);
+	object->meta.uid = xstrdup("");
+	object->meta.resource_version = xstrdup("");
+	fn(object, NULL, NULL);
+	while ((word = strsep(&rest, " "))) {
+		char *value = strchr(word, '=');
+
+		if (value)
+			*value++ = '\0';
+		if (!strcmp(word, "deleting"))
+			object->meta.deleting = true;
+		else if (!strcmp(word, "label"))
+			set_map(&object->meta.labels, value);
+		else if (!strcmp(word, "annotation"))
+			set_map(&object->meta.annotations, value);
+		else if (!strcmp(word, "stream"))
+			object->stream = (unsigned)atoi(value);
+		else if (*word)
+			fn(object, word, value);
+	}
+	return object;
+}
+
+static void service_word(struct k8s_object *object, const char *word, const char *value)
+{
+	struct k8s_service *service = &object->service;
+
+	if (!word)
+		return;
+	if (!strcmp(word, "cluster")) {
+		add_prefix(&service->cluster_ips, &service->n_cluster_ips, value);
+	} else if (!strcmp(word, "external")) {
+		add_prefix(&service->external_ips, &service->n_external_ips, value);
+	} else if (!strcmp(word, "lb") || !strcmp(word, "proxy")) {
+		size_t size = (service->n_ingress + 1) * sizeof(*service->ingress);
+
+		service->ingress = xrealloc(service->ingress, size);
+		service->ingress[service->n_ingress].address = host(value);
+		service->ingress[service->n_ingress++].proxy = !strcmp(word, "proxy");
+	} else if (!strcmp(word, "select")) {
+		set_map(&service->selector, value);
+	} else if (!strcmp(word, "class")) {
+		service->load_balancer_class = xstrdup(value);
+	} else if (!strcmp(word, "headless")) {
+		service->headless = true;
+	} else if (!strcmp(word, "external-name")) {
+		service->type = K8S_EXTERNAL_NAME;
+	} else if (!strcmp(word, "publish-not-ready")) {
+		service->publish_not_ready = true;
+	} else {
+		ck_abort_msg("service: %s", word);
+	}
+}
+
+static void pod_word(struct k8s_object *object, const char *word, const char *value)
+{
+	struct k8s_pod *pod = &object->pod;
+
+	if (!word) {
+		pod->node = xstrdup("node");
+		pod->phase = K8S_PHASE_RUNNING;
+	} else if (!strcmp(word, "ip")) {
+		add_prefix(&pod->ips, &pod->n_ips, value);
+	} else if (!strcmp(word, "ready")) {
+		pod->ready = true;
+	} else if (!strcmp(word, "failed")) {
+		pod->phase = K8S_PHASE_FAILED;
+	} else if (!strcmp(word, "because")) {
+		pod->ready_reason = xstrdup(value);
+	} else {
+		ck_abort_msg("pod: %s", word);
+	}
+}
+
+static void node_word(struct k8s_object *object, const char *word, const char *value)
+{
+	struct k8s_node *n = &object->node;
+
+	if (!word)
+		return;
+	if (!strcmp(word, "address")) {
+		add_prefix(&n->addresses, &n->n_addresses, value);
+	} else if (!strcmp(word, "taint")) {
+		n->taints = xrealloc(n->taints, (n->n_taints + 1) * sizeof(*n->taints));
+		n->taints[n->n_taints].key = xstrdup(value);
+		n->taints[n->n_taints++].effect = xstrdup("NoSchedule");
+	} else if (!strcmp(word, "unschedulable")) {
+		n->unschedulable = true;
+	} else if (!strcmp(word, "network-unavailable")) {
+		n->network_unavailable = true;
+	} else {
+		ck_abort_msg("node: %s", word);
+	}
+}
+
+/* An endpoint is written as NODE:CONDITIONS, with r(eady), s(erving), t(erminating). */
+static void slice_word(struct k8s_object *object, const char *word, const char *value)
+{
+	struct k8s_endpointslice *s = &object->slice;
+
+	if (!word) {
+		s->service = xstrdup("");
+		s->family = AF_INET;
+	} else if (!strcmp(word, "of")) {
+		str_set(&s->service, value);
+	} else if (!strcmp(word, "ipv6")) {
+		s->family = AF_INET6;
+	} else if (!strcmp(word, "endpoint")) {
+		const char *colon = strchr(value, ':');
+		struct k8s_endpoint e = {.node = xstrndup(value, (size_t)(colon - value)),
+			.ready = strchr(colon, 'r'),
+			.serving = strchr(colon, 's'),
+			.terminating = strchr(colon, 't'),
+			.n_addresses = 1};
+
+		s->endpoints = xrealloc(s->endpoints, (s->n_endpoints + 1) * sizeof(e));
+		s->endpoints[s->n_endpoints++] = e;
+	} else {
+		ck_abort_msg("slice: %s", word);
+	}
+}
+
+struct k8s_object *service(const char *key, const char *words)
+{
+	return make(K8S_SERVICES, key, words, service_word);
+}
+
+struct k8s_object *pod(const char *key, const char *words)
+{
+	return make(K8S_PODS, key, words, pod_word);
+}
+
+struct k8s_object *node(const char *name, const char *words)
+{
+	return make(K8S_NODES, name, words, node_word);
+}
+
+struct k8s_object *slice(const char *key, const char *words)
+{
+	return make(K8S_ENDPOINTSLICES, key, words, slice_word);
+}

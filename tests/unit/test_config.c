@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+#include "unit.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#define PATH "/tmp/cosmolet-test-config.yaml"
+
+static int load(const char *yaml, struct config **out, char **out_error)
+{
+	auto_close int fd = open(PATH, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	int r;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, yaml, strlen(yaml)), (ssize_t)strlen(yaml));
+	r = config_load(PATH, out, out_error);
+	unlink(PATH);
+	return r;
+}
+
+static char *printed(const struct config *config)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = xmemstream(&text, &size);
+
+	config_print(config, out);
+	fclose(out);
+	return text;
+}
+
+START_TEST(an_empty_file_is_the_defaults)
+{
+	auto_config struct config *config = NULL, *again = NULL;
+	auto_free char *error = NULL;
+	auto_free char *first = NULL;
+	auto_free char *second = NULL;
+
+	setenv("NODE_NAME", "n1", 1);
+	ck_assert_msg(load("", &config, &error) == 0, "%s", error);
+	ck_assert_str_eq(config->node, "n1");
+	ck_assert_int_eq(config->announce_tag, 4711);
+	ck_assert_int_eq(config->word, ZAPI_STATIC);
+	ck_assert_uint_eq(config->services_addresses, 7);
+	first = printed(config);
+	/* What is printed reads to the same. */
+	ck_assert_msg(load(first, &again, &error) == 0, "%s", error);
+	second = printed(again);
+	ck_assert_str_eq(first, second);
+}
+END_TEST
+
+START_TEST(every_key_is_read)
+{
+	static const char yaml[] = "node: ${NODE}-x\n"
+				   "kubernetes: {source: files, path: /srv/manifests}\n"
+				   "services:\n"
+				   "  namespaces: [shop, web]\n"
+				   "  addresses: [load_balancer_ip]\n"
+				   "  allow: [192.0.2.0/24, '2001:db8::/64', 198.51.100.7]\n"
+				   "  load_balancer_classes: ['', a.io/b]\n"
+				   "  min_ready: 3\n"
+				   "announce: {redistribute: table-direct 200, tag: 4294967295, "
+				   "metric: 7, distance: 30,\n"
+				   "  on_stop: drain, drain_tag: 1, drain_seconds: 0}\n"
+				   "loopback: {mode: address, interface: lo0}\n"
+				   "frr: {socket_path: /run/frr, stale_seconds: 60}\n"
+				   "http: {listen: '[::1]:80'}\n"
+				   "logging: {level: debug, format: json}\n";
+	auto_config struct config *config = NULL;
+	auto_free char *error = NULL;
+
+	setenv("NODE", "y", 1);
+	ck_assert_msg(load(yaml, &config, &error) == 0, "%s", error);
+	ck_assert_str_eq(config->node, "y-x");
+	ck_assert_int_eq(config->kubernetes_source, SOURCE_FILES);
+	ck_assert_str_eq(config->kubernetes_path, "/srv/manifests");
+	ck_assert_uint_eq(config->services_namespaces.n, 2);
+	ck_assert_str_eq(config->services_namespaces.items[1], "web");
+	ck_assert_uint_eq(config->services_addresses, 1 << KIND_LOAD_BALANCER);
+	ck_assert_uint_eq(config->services_allow.n, 3);
+	ck_assert_uint_eq(config->services_allow.items[2].len, 32);
+	ck_assert_str_eq(config->services_classes.items[0], "");
+	ck_assert_int_eq(config->services_min_ready, 3);
+	ck_assert_int_eq(config->word, ZAPI_TABLE_DIRECT);
+	ck_assert_uint_eq(config->instance, 200);
+	ck_assert_int_eq(config->announce_tag, 4294967295);
+	ck_assert_int_eq(config->announce_on_stop, ON_STOP_DRAIN);
+	ck_assert_int_eq(config->loopback_mode, LOOPBACK_ADDRESS);
+	ck_assert_str_eq(config->frr_socket_path, "/run/frr/zserv.api");
+	ck_assert_int_eq(config->logging_level, LOG_DEBUG);
+	ck_assert_int_eq(config->logging_format, LOG_JSON);
+	ck_assert_uint_eq(config->n_warnings, 0);
+}
+END_TEST
+
+START_TEST(the_originals_keys_are_read)
+{
+	static const char yaml[] =
+		"services: {namespaces: [default]}\n"
+		"loop_interval_seconds: 30\n"
+		"bgp: {enabled: true, asn: 65001}\n"
+		"logging: {level: info, format: json}\n"
+		"frr: {socket_path: /var/run/frr, config_path: /etc/frr/frr.conf}\n";
+	auto_config struct config *config = NULL;
+	auto_free char *error = NULL;
+
+	setenv("NODE_NAME", "n1", 1);
+	ck_assert_msg(load(yaml, &config, &error) == 0, "%s", error);
+	ck_assert_str_eq(config->frr_socket_path, "/var/run/frr/zserv.api");
+	ck_assert_uint_eq(config->n_warnings, 4);
+	ck_assert_str_eq(config->warnings[0],
+		PATH ":2:24: loop_interval_seconds no longer acts: "
+		     "there is no loop any more: changes are announced "
+		     "as they come");
+}
+END_TEST
+
+static const struct {
+	const char *yaml;
+	const char *error;
+} bad[] = {
+	{"announce:\n  tagg: 1\n", PATH
+		":2:3: announce.tagg: unknown key; allowed in announce are: redistribute, tag, "
+		"metric, distance, on_stop, drain_tag, drain_seconds"},
+	{"anounce: 1\n",
+		PATH ":1:1: anounce: unknown key; allowed are: node, kubernetes, services, "
+		     "announce, loopback, frr, http, logging"},
+	{"announce: {tag: lots}\n",
+		PATH ":1:17: announce.tag: must be a number from 1 to 4294967295"},
+	{"announce: {tag: 0}\n",
+		PATH ":1:17: announce.tag: 0 is not allowed; write a number from 1 "
+		     "to 4294967295"},
+	{"announce: {on_stop: stay}\n", PATH ":1:21: announce.on_stop: \"stay\" is not allowed; "
+					     "write keep, withdraw or drain"},
+	{"announce: {redistribute: ospf}\n", PATH
+		":1:26: announce.redistribute: \"ospf\" is not allowed; write static, openfabric, "
+		"babel, nhrp, isis, ospf N, table N, table-direct N or connected, with N from 1 "
+		"to 255"},
+	{"announce: {tag: 5, drain_tag: 5}\n",
+		PATH ":1:31: announce.drain_tag: must differ from announce.tag"},
+	{"loopback: {mode: address}\n",
+		PATH ":1:18: loopback.mode: \"address\" and \"redistribute static\" exclude each "
+		     "other: zebra prefers the connected route of the address, and bgpd would "
+		     "withdraw ours; write loopback.mode: local-route, or announce.redistribute: "
+		     "connected"},
+	{"announce: {redistribute: connected}\n", PATH
+		": loopback.mode: \"redistribute connected\" announces addresses, and this mode "
+		"makes none; write loopback.mode: address"},
+	{"kubernetes: {source: files}\n",
+		PATH ": kubernetes.path: must be set with kubernetes.source: files; write the "
+		     "directory of the manifests"},
+	{"kubernetes: {path: /x}\n", PATH ":1:20: kubernetes.path: does not act with "
+					  "kubernetes.source: cluster; remove it, or write source: "
+					  "files"},
+	{"services: {allow: [10.0.0.1/8]}\n", PATH
+		":1:20: services.allow: \"10.0.0.1/8\" is no prefix; write ADDRESS/LENGTH without "
+		"bits behind the length, like 192.0.2.0/24 or 2001:db8::/64"},
+	{"services: {allow: 10.0.0.0/8}\n", PATH ":1:19: services.allow: must be a list"},
+	{"services: {namespaces: [1]}\n",
+		PATH ":1:25: services.namespaces: element 1 must be a word"},
+	{"http: {listen: 9474}\n",
+		PATH ":1:16: http.listen: must be a word (put it in quotes if need be)"},
+	{"http: {listen: 'localhost:9474'}\n", PATH
+		":1:16: http.listen: \"localhost:9474\" is not allowed; write ADDRESS:PORT, like "
+		"127.0.0.1:9474, 0.0.0.0:9474 or [::1]:9474"},
+	{"node: ${NOT_SET_HERE}\n", PATH
+		":1:7: node: ${NOT_SET_HERE} is not set in the environment; set it, or write the "
+		"value itself"},
+	{"frr: 1\n", PATH ":1:1: frr: must hold keys of its own"},
+	{"- a\n", PATH ":1:1: must hold keys, like \"node: NAME\""},
+	{"node: a\n---\nnode: b\n", PATH ":3:1: a second document; a configuration is one"},
+	{"node: a\nnode: b\n", PATH ":2:1: key \"node\" stands here twice"},
+	{"node: [a\n", NULL},
+};
+
+START_TEST(errors_name_place_key_and_way_out)
+{
+	struct config *config = NULL;
+	auto_free char *error = NULL;
+
+	setenv("NODE_NAME", "n1", 1);
+	ck_assert_int_lt(load(bad[_i].yaml, &config, &error), 0);
+	ck_assert_ptr_null(config);
+	ck_assert_ptr_nonnull(error);
+	if (bad[_i].error)
+		ck_assert_str_eq(error, bad[_i].error);
+}
+END_TEST
+
+START_TEST(without_node_name_the_error_says_so)
+{
+	struct config *config = NULL;
+	auto_free char *error = NULL;
+
+	unsetenv("NODE_NAME");
+	ck_assert_int_lt(load("", &config, &error), 0);
+	ck_assert_str_eq(error,
+		PATH ": node: ${NODE_NAME} is not set in the environment; set it, or "
+		     "write the value itself");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("config");
+	TCase *tcase = tcase_create("config");
+
+	tcase_add_test(tcase, an_empty_file_is_the_defaults);
+	tcase_add_test(tcase, every_key_is_read);
+	tcase_add_test(tcase, the_originals_keys_are_read);
+	tcase_add_loop_test(tcase, errors_name_place_key_and_way_out, 0, (int)N_ELEMENTS(bad));
+	tcase_add_test(tcase, without_node_name_the_error_says_so);
+	suite_add_tcase(suite, tcase);
+	return unit_run(suite);
+}

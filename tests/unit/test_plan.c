@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The decision as a table: what the cluster holds on the left, what comes out on the right. */
+#include "objects.h"
+#include "plan.h"
+#include "unit.h"
+
+#include <string.h>
+
+#define WEB_POD "label=app:web ip=10.0.0.1 ip=fd00:1::1"
+#define WEB     "cluster=10.96.0.1 select=app:web"
+#define EXCLUDE "label=node.kubernetes.io/exclude-from-external-load-balancers:"
+
+static const struct {
+	const char *name;
+	const char *config;  /* YAML lines besides node */
+	const char *service; /* of default/web */
+	const char *pods[4];
+	const char *node;     /* NULL: not known */
+	const char *slice;    /* NULL: none */
+	const char *verdicts; /* ADDRESS=reason, separated by spaces */
+} cases[] = {
+	/* pods */
+	{"one ready pod", "", WEB, {WEB_POD " ready"}, .verdicts = "10.96.0.1=ready"},
+	{"no pod here", "", WEB, {NULL}, .verdicts = "10.96.0.1=no_pods"},
+	{"a pod that is not ready", "", WEB, {WEB_POD}, .verdicts = "10.96.0.1=not_ready"},
+	{"a pod of another service", "", WEB, {"label=app:db ip=10.0.0.1 ready"},
+		.verdicts = "10.96.0.1=no_pods"},
+	{"ready, but without an address yet", "", WEB, {"label=app:web ready"},
+		.verdicts = "10.96.0.1=not_ready"},
+	{"a failed pod does not count", "", WEB, {WEB_POD " ready failed"},
+		.verdicts = "10.96.0.1=no_pods"},
+	{"terminating and still ready: the fallback", "", WEB, {WEB_POD " ready deleting"},
+		.verdicts = "10.96.0.1=terminating_but_serving"},
+	{"terminating and not ready any more", "", WEB, {WEB_POD " deleting"},
+		.verdicts = "10.96.0.1=not_ready"},
+	{"one terminates, another is ready", "", WEB, {WEB_POD " ready deleting", WEB_POD " ready"},
+		.verdicts = "10.96.0.1=ready"},
+	{"publishNotReadyAddresses", "", WEB " publish-not-ready", {WEB_POD},
+		.verdicts = "10.96.0.1=ready"},
+	{"publishNotReadyAddresses needs an address all the same", "", WEB " publish-not-ready",
+		{"label=app:web"}, .verdicts = "10.96.0.1=not_ready"},
+	{"every pair of the selector must match", "", WEB " select=tier:front", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=no_pods"},
+	{"min_ready not reached", "services: {min_ready: 2}", WEB, {WEB_POD " ready", WEB_POD},
+		.verdicts = "10.96.0.1=not_ready"},
+	{"min_ready reached", "services: {min_ready: 2}", WEB,
+		{WEB_POD " ready", WEB_POD " ready", WEB_POD}, .verdicts = "10.96.0.1=ready"},
+	/* families */
+	{"dual stack", "", WEB " cluster=fd00::1", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=ready fd00::1=ready"},
+	{"each family by itself", "", WEB " cluster=fd00::1", {"label=app:web ip=10.0.0.1 ready"},
+		.verdicts = "10.96.0.1=ready fd00::1=not_ready"},
+	/* addresses */
+	{"load balancer and external", "services: {allow: [192.0.2.0/24, 10.96.0.0/12]}",
+		WEB " lb=192.0.2.1 external=192.0.2.2", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=ready 192.0.2.1=ready 192.0.2.2=ready"},
+	{"external IPs are refused unless allowed", "", WEB " external=192.0.2.2",
+		{WEB_POD " ready"}, .verdicts = "10.96.0.1=ready 192.0.2.2=not_allowed"},
+	{"nothing outside services.allow", "services: {allow: [192.0.2.0/24]}",
+		WEB " lb=198.51.100.1", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=not_allowed 198.51.100.1=not_allowed"},
+	{"ipMode Proxy", "", WEB " proxy=192.0.2.1", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=ready 192.0.2.1=ip_mode_proxy"},
+	{"only load balancers", "services: {addresses: [load_balancer_ip]}", WEB " lb=192.0.2.1",
+		{WEB_POD " ready"}, .verdicts = "10.96.0.1=address_kind 192.0.2.1=ready"},
+	{"special addresses", "", WEB " lb=127.0.0.1 lb=fe80::1", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=ready 127.0.0.1=special_address fe80::1=special_address"},
+	{"the node's own address", "", WEB " lb=192.0.2.9", {WEB_POD " ready"}, "address=192.0.2.9",
+		.verdicts = "10.96.0.1=ready 192.0.2.9=node_address"},
+	/* classes */
+	{"a class is not ours", "services: {load_balancer_classes: [\"\"]}",
+		WEB " lb=192.0.2.1 class=other.io/lb", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=ready 192.0.2.1=load_balancer_class"},
+	{"no class is ours", "services: {load_balancer_classes: [\"\"]}", WEB " lb=192.0.2.1",
+		{WEB_POD " ready"}, .verdicts = "10.96.0.1=ready 192.0.2.1=ready"},
+	{"a class by name", "services: {load_balancer_classes: [other.io/lb]}",
+		WEB " lb=192.0.2.1 class=other.io/lb", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=ready 192.0.2.1=ready"},
+	/* services */
+	{"not among the namespaces", "services: {namespaces: [shop]}", WEB, {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=namespace"},
+	{"opted out", "", WEB " annotation=cosmolet.platformbuilds.io/announce:false",
+		{WEB_POD " ready"}, .verdicts = "10.96.0.1=opted_out"},
+	{"opted in", "", WEB " annotation=cosmolet.platformbuilds.io/announce:true",
+		{WEB_POD " ready"}, .verdicts = "10.96.0.1=ready"},
+	{"being deleted", "", WEB " deleting", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=service_deleting"},
+	{"headless", "", "headless select=app:web", {WEB_POD " ready"},
+		.verdicts = "none=headless"},
+	{"ExternalName", "", "external-name", {NULL}, .verdicts = "none=external_name"},
+	{"not allocated yet", "", "select=app:web", {WEB_POD " ready"},
+		.verdicts = "none=no_address"},
+	/* the node */
+	{"excluded from load balancers", "", WEB " lb=192.0.2.1", {WEB_POD " ready"},
+		EXCLUDE "true", .verdicts = "10.96.0.1=ready 192.0.2.1=node_excluded"},
+	{"excluded by an empty label", "", WEB " lb=192.0.2.1", {WEB_POD " ready"}, EXCLUDE,
+		.verdicts = "10.96.0.1=ready 192.0.2.1=node_excluded"},
+	{"not excluded by false", "", WEB " lb=192.0.2.1", {WEB_POD " ready"}, EXCLUDE "false",
+		.verdicts = "10.96.0.1=ready 192.0.2.1=ready"},
+	{"the autoscaler removes the node", "", WEB, {WEB_POD " ready"},
+		"taint=ToBeDeletedByClusterAutoscaler", .verdicts = "10.96.0.1=node_leaving"},
+	{"the node is being deleted", "", WEB, {WEB_POD " ready"}, "deleting",
+		.verdicts = "10.96.0.1=node_leaving"},
+	{"no network", "", WEB, {WEB_POD " ready"}, "network-unavailable",
+		.verdicts = "10.96.0.1=node_network_unavailable"},
+	{"cordon alone changes nothing", "", WEB, {WEB_POD " ready"}, "unschedulable",
+		.verdicts = "10.96.0.1=ready"},
+	/* without a selector */
+	{"no slices", "", "cluster=10.96.0.1", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=no_endpoint_slices"},
+	{"an endpoint here", "", "cluster=10.96.0.1", {NULL}, NULL, "of=web endpoint=node:rs",
+		"10.96.0.1=ready"},
+	{"an endpoint elsewhere", "", "cluster=10.96.0.1", {NULL}, NULL, "of=web endpoint=other:rs",
+		"10.96.0.1=no_pods"},
+	{"a terminating endpoint", "", "cluster=10.96.0.1", {NULL}, NULL, "of=web endpoint=node:st",
+		"10.96.0.1=terminating_but_serving"},
+	{"an endpoint of the other family", "", "cluster=10.96.0.1", {NULL}, NULL,
+		"of=web ipv6 endpoint=node:rs", "10.96.0.1=not_ready"},
+	{"a slice of another service", "", "cluster=10.96.0.1", {NULL}, NULL,
+		"of=db endpoint=node:rs", "10.96.0.1=no_endpoint_slices"},
+};
+
+static struct config *config_of(const char *yaml)
+{
+	char path[] = "/tmp/cosmolet-test-XXXXXX";
+	auto_close int fd = mkstemp(path);
+	struct config *config = NULL;
+	char *error = NULL;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_gt(dprintf(fd, "node: node\n%s\n", yaml), 0);
+	ck_assert_msg(config_load(path, &config, &error) == 0, "%s", error);
+	unlink(path);
+	return config;
+}
+
+static void ignore(void *data, const char *namespace, const char *name)
+{
+	(void)data;
+	(void)namespace;
+	(void)name;
+}
+
+static void take(struct cluster *cluster, struct k8s_object *object)
+{
+	struct k8s_event event = {.type = K8S_EVENT_OBJECT, .object = object};
+
+	cluster_take(cluster, &event);
+}
+
+START_TEST(decides)
+{
+	auto_config struct config *config = config_of(cases[_i].config);
+	auto_free struct verdict *verdicts = NULL;
+	auto_free char *got = NULL;
+	char buf[PREFIX_STRLEN];
+	struct cluster cluster;
+	size_t size = 0, n;
+	FILE *out = xmemstream(&got, &size);
+
+	cluster_init(&cluster, ignore, NULL);
+	take(&cluster, service("default/web", cases[_i].service));
+	for (size_t i = 0; i < N_ELEMENTS(cases[_i].pods) && cases[_i].pods[i]; i++) {
+		auto_free char *key = xasprintf("default/pod-%zu", i);
+
+		take(&cluster, pod(key, cases[_i].pods[i]));
+	}
+	if (cases[_i].node)
+		take(&cluster, node("node", cases[_i].node));
+	if (cases[_i].slice)
+		take(&cluster, slice("default/web-abc", cases[_i].slice));
+	n = plan_service(config, &cluster, cluster_service(&cluster, "default", "web"), &verdicts);
+	for (size_t i = 0; i < n; i++) {
+		auto_free char *text = verdict_text(config, &verdicts[i]);
+
+		ck_assert_str_ne(text, "");
+		fprintf(out, "%s%s=%s", i ? " " : "",
+			verdicts[i].address.family ? prefix_address(&verdicts[i].address, buf)
+						   : "none",
+			reason_word(verdicts[i].reason));
+	}
+	fclose(out);
+	cluster_deinit(&cluster);
+	ck_assert_msg(!strcmp(got, cases[_i].verdicts), "%s: %s, not %s", cases[_i].name, got,
+		cases[_i].verdicts);
+}
+END_TEST
+
+START_TEST(says_it_in_words)
+{
+	auto_config struct config *config = config_of("services: {min_ready: 2}");
+	auto_free struct verdict *verdicts = NULL;
+	auto_free char *text = NULL;
+	struct cluster cluster;
+
+	cluster_init(&cluster, ignore, NULL);
+	take(&cluster, service("default/web", WEB));
+	take(&cluster, pod("default/a", WEB_POD " ready"));
+	take(&cluster, pod("default/b", WEB_POD " because=CrashLoopBackOff"));
+	ck_assert_uint_eq(plan_service(config, &cluster,
+				  cluster_service(&cluster, "default", "web"), &verdicts),
+		1);
+	text = verdict_text(config, &verdicts[0]);
+	ck_assert_str_eq(text, "1 of 2 pods on this node are ready, 2 are needed "
+			       "(services.min_ready); b: CrashLoopBackOff");
+	ck_assert_uint_eq(verdicts[0].tag, 4711);
+	cluster_deinit(&cluster);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("plan");
+	TCase *tcase = tcase_create("plan");
+
+	tcase_add_loop_test(tcase, decides, 0, (int)N_ELEMENTS(cases));
+	tcase_add_test(tcase, says_it_in_words);
+	suite_add_tcase(suite, tcase);
+	return unit_run(suite);
+}
