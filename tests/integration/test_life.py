@@ -1,0 +1,197 @@
+"""What happens around us: zebra restarted or upgraded, staticd in the way, others at work on the loopback."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from cosmolet import Cosmolet, pod, service
+from lab import COMMUNITY, Lab
+from sandbox import wait_until
+
+V4, V6, LB = '10.96.0.1', 'fd00:96::1', '198.18.0.1'
+WEB = {f'{V4}/32', f'{V6}/128'}
+UP = {V4: 'announced', V6: 'announced'}
+
+
+@pytest.fixture
+def start(cosmolet: Path, lab: Callable[..., Lab], frr_release: str, tmp_path: Path) -> Any:
+    """Starts a lab and a cosmolet that announces one dual-stack service in it."""
+    daemons = []
+
+    def make(word: str = 'static', before: Callable[[Lab], object] = lambda lab: None,
+             **settings: Any) -> tuple[Lab, Cosmolet]:
+        made = lab(node=frr_release, word=word)
+        before(made)
+        daemon = Cosmolet(made.node, tmp_path, word=word, **settings)
+        daemons.append(daemon)
+        daemon.manifest('web', service('web', [V4, V6]), pod('web-1', 'web'))
+        daemon.start()
+        return made, daemon
+
+    yield make
+    for daemon in daemons:
+        daemon.close()
+
+
+def local_routes(lab: Lab) -> dict[str, Any]:
+    return {r['dst']: r for r in lab.node.routes('local') if str(r.get('protocol')) == '237'}
+
+
+@pytest.mark.parametrize('word', ['static', 'openfabric'])
+def test_frr_restarted_and_upgraded(start: Any, frr_release: str, word: str) -> None:
+    lab, daemon = start(word)
+    lab.tor.wait_for(WEB)
+    for change in (lab.node.restart_all,
+                   lambda: lab.node.replace_release('8.4' if frr_release != '8.4' else '10.3')):
+        change()
+        lab.tor.wait_for(WEB, timeout=30)
+        daemon.wait_states(UP, timeout=30)
+    assert daemon.status()['zebra']['connects'] == 3
+    # It still works in both directions, and leaves nothing behind.
+    daemon.manifest('web', service('web', [V4]), pod('web-1', 'web'))
+    lab.tor.wait_for({f'{V4}/32'})
+    daemon.manifest('web')
+    lab.tor.wait_for(set())
+    wait_until(lambda: not local_routes(lab), 5, 'everything to be unbound')
+
+
+def test_connected_addresses(start: Any) -> None:
+    lab, daemon = start('connected', loopback={'mode': 'address'})
+    table = lab.tor.wait_for(WEB)
+    assert {route.communities for route in table.values()} == {frozenset({COMMUNITY})}
+    daemon.wait_states(UP)
+    ours = {a['local']: a for a in lab.node.addresses('lo') if a['local'] in (V4, V6)}
+    assert ours[V4]['scope'] == 'host' and ours[V4]['prefixlen'] == 32
+    assert ours[V6]['preferred_life_time'] == 0 and ours[V6]['prefixlen'] == 128
+
+    mark = time.time()
+    daemon.kill()
+    time.sleep(1.2)
+    daemon.start()
+    daemon.wait_states(UP)
+    assert lab.tor.events(mark) == []
+
+    daemon.manifest('web', service('web', [V4, V6]), pod('web-1', 'web', ready=False))
+    lab.tor.wait_for(set())
+    assert not [a for a in lab.node.addresses('lo') if a['local'] in (V4, V6)]
+
+
+def test_table_direct(start: Any, cosmolet: Path, lab: Callable[..., Lab], frr_release: str, tmp_path: Path) -> None:
+    """The address on lo and a ZAPI route at once: from FRR 10.0 on; before, the word is refused."""
+    if frr_release in ('7.5', '8.4'):
+        refuse_word('table-direct 200', lab(node=frr_release), tmp_path)
+        return
+    lab, daemon = start('table-direct 200', loopback={'mode': 'address'})
+    lab.tor.wait_for(WEB)
+    daemon.wait_states(UP)
+    mark = time.time()
+    daemon.kill()
+    time.sleep(1.2)
+    daemon.start()
+    daemon.wait_states(UP)
+    assert lab.tor.events(mark) == []
+    daemon.manifest('web')
+    lab.tor.wait_for(set())
+
+
+def test_staticd_holds_the_prefix(start: Any) -> None:
+    lab, daemon = start(before=lambda lab: lab.node.configure(f'ip route {V4}/32 blackhole tag 100'))
+    lab.tor.wait_for(lambda table: f'{V6}/128' in table)
+    daemon.wait_states({V4: 'rejected', V6: 'announced'})
+    assert 'static route' in daemon.command('why', V4, '--http', '127.0.0.1:9474').stdout
+    before = lab.tor.table()[f'{V4}/32']
+
+    # Our wish comes and goes; the operator's route stays as it is.
+    daemon.manifest('web')
+    lab.tor.wait_for({f'{V4}/32'})
+    assert lab.tor.table()[f'{V4}/32'] == before
+    daemon.manifest('web', service('web', [V4, V6]), pod('web-1', 'web'))
+    daemon.wait_states({V4: 'rejected', V6: 'announced'})
+
+    # He gives it up: now it is ours.
+    lab.node.configure(f'no ip route {V4}/32 blackhole tag 100')
+    daemon.wait_states(UP)
+    table = lab.tor.wait_for(lambda t: t.get(f'{V4}/32') and t[f'{V4}/32'].communities == {COMMUNITY})
+    assert set(table) == WEB
+
+
+def test_staticd_restarted(start: Any) -> None:
+    lab, daemon = start()
+    lab.tor.wait_for(WEB)
+    lab.node.stop('staticd')
+    lab.node.start('staticd')
+    wait_until(lambda: set(lab.tor.services()) == WEB and daemon.states() == UP, 15, 'our routes to be back',
+               explain=lambda: f'{lab.tor.services()} {daemon.states()}')
+
+
+def test_somebody_works_on_the_loopback(start: Any) -> None:
+    lab, daemon = start(before=lambda lab: lab.node.run(
+        ['ip', 'route', 'add', 'local', V4, 'dev', 'lo', 'table', 'local', 'proto', 'static']))
+    lab.tor.wait_for(WEB)
+    assert set(local_routes(lab)) == {V6}, 'the foreign route is used, not doubled'
+    assert daemon.status()['addresses'][0].get('foreign') is True
+
+    # Ours is deleted: it is back within a second, and BGP does not notice.
+    mark = time.time()
+    lab.node.run(['ip', '-6', 'route', 'del', 'local', V6, 'dev', 'lo', 'table', 'local'])
+    wait_until(lambda: V6 in local_routes(lab), 1, 'our route to be repaired')
+    assert lab.tor.events(mark) == []
+
+    # The interface goes down and up: the same.
+    lab.node.run(['ip', 'link', 'set', 'lo', 'down'])
+    lab.node.run(['ip', 'link', 'set', 'lo', 'up'])
+    wait_until(lambda: V6 in local_routes(lab), 2, 'our route to be repaired')
+
+    # At the end ours goes and the foreign one stays.
+    daemon.manifest('web')
+    lab.tor.wait_for(set())
+    wait_until(lambda: not local_routes(lab), 5, 'ours to be unbound')
+
+
+def test_addresses_of_all_kinds_and_shared(start: Any) -> None:
+    lab, daemon = start(services={'allow': ['10.96.0.0/12', '198.18.0.0/24', 'fd00:96::/64']})
+    daemon.manifest('one', service('one', ['10.96.1.1'], ingress=[LB], external_ips=['198.18.0.9', '203.0.113.9']),
+                    pod('one-1', 'one'))
+    daemon.manifest('two', service('two', ['10.96.1.2'], ingress=[LB]), pod('two-1', 'two', ready=False))
+    everything = WEB | {'10.96.1.1/32', f'{LB}/32', '198.18.0.9/32'}
+    lab.tor.wait_for(everything)
+
+    # The shared address stays while either of the two is up.
+    mark = time.time()
+    daemon.manifest('two', service('two', ['10.96.1.2'], ingress=[LB]), pod('two-1', 'two'))
+    lab.tor.wait_for(everything | {'10.96.1.2/32'})
+    daemon.manifest('one', service('one', ['10.96.1.1'], ingress=[LB]), pod('one-1', 'one', ready=False))
+    lab.tor.wait_for(WEB | {'10.96.1.2/32', f'{LB}/32'})
+    assert f'{LB}/32' not in {e.prefix for e in lab.tor.events(mark)}
+    daemon.manifest('two')
+    lab.tor.wait_for(WEB)
+
+
+def refuse_word(word: str, lab: Lab, directory: Path) -> None:
+    daemon = Cosmolet(lab.node, directory, word=word)
+    daemon.manifest('web', service('web', [V4]), pod('web-1', 'web'))
+    daemon.start(ready=False)
+    try:
+        wait_until(lambda: 'table-direct' in daemon.tail() and 'FRR' in daemon.tail().split('starting')[-1], 10,
+                   'the refusal to be logged', explain=daemon.tail)
+        assert daemon.states().get(V4) != 'announced'
+        assert lab.tor.services() == {}
+    finally:
+        daemon.close()
+
+
+def test_instant_restarts(start: Any) -> None:
+    """Killed and started again at once, many times: the ToR sees nothing, and zebra survives it."""
+    lab, daemon = start('openfabric')
+    lab.tor.wait_for(WEB)
+    zebra = lab.node.pids['zebra']
+    mark = time.time()
+    for _ in range(5):
+        daemon.kill()
+        daemon.start()
+        daemon.wait_states(UP)
+    assert lab.node.pids['zebra'] == zebra
+    assert lab.tor.events(mark) == []
