@@ -56,17 +56,15 @@ static enum detect_verdict refuse(struct detect *d)
 
 static enum detect_verdict greet(struct detect *d, enum release release, struct writer *w)
 {
-	uint8_t type = word_hello_type(d->word, release);
-
 	d->stage = DETECT_GREETING;
 	d->hello = release_fact(release, MSG_HELLO);
-	wire_write_hello(w, release, type, type ? d->instance : 0);
+	wire_write_hello(w, release, 0, 0);
 	return DETECT_MORE;
 }
 
-void detect_begin(struct detect *d, enum zapi_word word, uint16_t instance, struct writer *w)
+void detect_begin(struct detect *d, struct writer *w)
 {
-	*d = (struct detect){.word = word, .instance = instance, .release = N_RELEASES};
+	*d = (struct detect){.release = N_RELEASES};
 	wire_write_probe(w);
 }
 

@@ -14,8 +14,6 @@ enum detect_stage {
 };
 
 struct detect {
-	enum zapi_word word;
-	uint16_t instance;
 	enum detect_stage stage;
 	/* What was seen; 0: not yet. */
 	uint16_t error;
@@ -29,11 +27,11 @@ struct detect {
 
 enum detect_verdict {
 	DETECT_MORE,    /* the next message, please */
-	DETECT_FOUND,   /* release is known, and HELLO has been said */
+	DETECT_FOUND,   /* release is known, and HELLO has been said: as nobody, of no route type */
 	DETECT_REFUSED, /* text says what was seen */
 };
 
-void detect_begin(struct detect *detect, enum zapi_word word, uint16_t instance, struct writer *w);
+void detect_begin(struct detect *detect, struct writer *w);
 /* Messages that are no answer to ours are passed over. */
 enum detect_verdict detect_take(
 	struct detect *detect, const struct wire_frame *frame, struct writer *w);

@@ -14,6 +14,7 @@
 static const char why_family[] = "this kind of route exists for IPv4 only";
 static const char why_tag[] = "static routes of ours must carry one of our tags";
 static const char why_foreign[] = "a static route of the operator holds this prefix";
+static const char why_strange[] = "a route of another daemon of this type holds this prefix";
 
 const char *zapi_route_state_text(enum zapi_route_state state)
 {
@@ -46,7 +47,7 @@ static const char *refusal(const struct table *t, const struct route *r)
 	if (t->kind == WORD_SHARED && !has_tag_of_ours(t, r->tag))
 		return why_tag;
 	if (r->there && !r->ours && !r->orphan)
-		return why_foreign;
+		return t->kind == WORD_OWN ? why_strange : why_foreign;
 	return NULL;
 }
 
@@ -89,12 +90,29 @@ bool route_can_delete(const struct route *r)
 	return r->there || r->sent;
 }
 
+/*
+ * Ours are host routes with a tag, of another configuration maybe, or without one if a new zebra
+ * has found them in the kernel. Other daemons of the type have other prefixes, or no tags.
+ */
+static bool could_be_ours(const struct wire_route *seen)
+{
+	return prefix_is_host(&seen->prefix) && seen->readable && (seen->tag || seen->reread);
+}
+
+static bool is_ours(const struct table *t, const struct wire_route *seen)
+{
+	switch (t->kind) {
+	case WORD_OWN: return could_be_ours(seen);
+	case WORD_SHARED: return seen->readable && has_tag_of_ours(t, seen->tag);
+	case WORD_PASSIVE: break;
+	}
+	return true;
+}
+
 void route_see(const struct table *t, struct route *r, const struct wire_route *seen)
 {
-	bool shared = t->kind == WORD_SHARED;
-
-	r->ours = !shared || (seen->readable && has_tag_of_ours(t, seen->tag));
-	r->orphan = shared && seen->reread && seen->readable && seen->tag == 0;
+	r->ours = is_ours(t, seen);
+	r->orphan = t->kind == WORD_SHARED && seen->reread && seen->readable && seen->tag == 0;
 	r->readable = seen->readable;
 	r->there_tag = seen->tag;
 	r->there_metric = seen->metric;

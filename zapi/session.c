@@ -290,7 +290,7 @@ static void start_detecting(struct session *s)
 	s->barrier_due = s->restart_completed = false;
 	s->stall_told = s->malformed_told = s->error_told = false;
 	loop_timer_after(s->loop, &s->phase_timer, mono_s(DETECT_LIMIT_S), on_phase_timer);
-	detect_begin(&s->detect, s->word, s->instance, &w);
+	detect_begin(&s->detect, &w);
 	channel_wrote(&s->channel, &w);
 	pump(s);
 }
@@ -322,22 +322,14 @@ static void on_phase_timer(struct loop_timer *timer)
 	}
 }
 
-/* Graceful restart comes first: switched on after a route, some releases take that for stale. */
+/* As nobody: whose the routes of a type are must be known before we say that the type is ours. */
 static void start_learning(struct session *s)
 {
 	static const uint8_t families[] = {AF_INET, AF_INET6};
-	struct writer w = channel_writer(&s->channel);
+	struct writer w;
 
 	s->phase = SESSION_LEARNING;
 	loop_timer_after(s->loop, &s->phase_timer, mono_s(LEARN_LIMIT_S), on_phase_timer);
-	if (word_kind(s->word) == WORD_OWN) {
-		wire_write_restart_on(&w, s->release, s->stale_s);
-		channel_wrote(&s->channel, &w);
-		w = channel_writer(&s->channel);
-		if (release_fact(s->release, MSG_ROUTE_NOTIFY_REQUEST))
-			wire_write_notify_request(&w, s->release);
-		channel_wrote(&s->channel, &w);
-	}
 	for (size_t i = 0; i < N_ELEMENTS(families); i++) {
 		if (!zapi_word_has_family(s->word, families[i]))
 			continue;
@@ -435,14 +427,44 @@ static void take_error(struct session *s, const struct wire_frame *frame)
 			(unsigned)code);
 }
 
-static void take_barrier(struct session *s)
+/*
+ * From here on zebra takes every route of the type for ours, and keeps or flushes them with us.
+ * Graceful restart comes before the first route: switched on later, some releases take that route
+ * for a stale one.
+ */
+static void claim_type(struct session *s)
 {
-	if (s->barrier_answered >= s->barrier_sent)
+	struct writer w = channel_writer(&s->channel);
+
+	wire_write_hello(&w, s->release, s->kind.type, s->instance);
+	channel_wrote(&s->channel, &w);
+	w = channel_writer(&s->channel);
+	wire_write_restart_on(&w, s->release, s->stale_s);
+	channel_wrote(&s->channel, &w);
+	if (!release_fact(s->release, MSG_ROUTE_NOTIFY_REQUEST))
 		return;
-	s->barrier_answered++;
-	s->waiting_since = loop_now(s->loop);
-	if (s->phase != SESSION_LEARNING)
+	w = channel_writer(&s->channel);
+	wire_write_notify_request(&w, s->release);
+	channel_wrote(&s->channel, &w);
+}
+
+/* All that zebra has of the type is known. */
+static void learned(struct session *s)
+{
+	const struct prefix *stranger = table_stranger(&s->table);
+	char buf[PREFIX_STRLEN];
+
+	if (stranger) {
+		auto_free char *why = xasprintf(
+			"zebra has routes of type %s that are not ours, %s for one: its own daemon "
+			"runs; redistribute another word",
+			zapi_word_text(s->word), prefix_text(stranger, buf));
+
+		lost(s, why);
 		return;
+	}
+	if (word_kind(s->word) == WORD_OWN)
+		claim_type(s);
 	s->phase = SESSION_READY;
 	s->n_attempts = 0;
 	s->n_connects++;
@@ -450,7 +472,18 @@ static void take_barrier(struct session *s)
 	s->barrier_due = true;
 	loop_timer_stop(&s->phase_timer);
 	table_learned(&s->table, release_fact(s->release, STATIC_BY_METRIC));
+	loop_job_queue(s->loop, &s->pump_job, on_pump);
 	s->owner->event(s, ZAPI_EVENT_UP, "");
+}
+
+static void take_barrier(struct session *s)
+{
+	if (s->barrier_answered >= s->barrier_sent)
+		return;
+	s->barrier_answered++;
+	s->waiting_since = loop_now(s->loop);
+	if (s->phase == SESSION_LEARNING)
+		learned(s);
 }
 
 static void take(struct session *s, const struct wire_frame *frame)

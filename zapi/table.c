@@ -399,6 +399,17 @@ void table_notify(struct table *t, const struct wire_notify *notify, struct mono
 	assess(t, r);
 }
 
+const struct prefix *table_stranger(const struct table *t)
+{
+	const struct route *r;
+
+	vec_foreach (&t->routes, r, i) {
+		if (t->kind == WORD_OWN && r->there && !r->ours)
+			return &r->prefix;
+	}
+	return NULL;
+}
+
 void table_doubt(struct table *t)
 {
 	struct route *r;

@@ -64,6 +64,8 @@ must_check bool table_pop_news(struct table *table, struct zapi_event *out);
 must_check bool table_feed_add(struct table *table, const struct wire_route *seen);
 void table_feed_del(struct table *table, const struct prefix *prefix, struct mono now);
 void table_notify(struct table *table, const struct wire_notify *notify, struct mono now);
+/* A route of our own type that is not ours: NULL, or another daemon uses the type. */
+const struct prefix *table_stranger(const struct table *table);
 /* Others of our type left zebra, maybe taking routes of ours along that the feed did not show. */
 void table_doubt(struct table *table);
 

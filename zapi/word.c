@@ -94,8 +94,3 @@ enum fact word_type(enum zapi_word word)
 {
 	return words[word].type;
 }
-
-uint8_t word_hello_type(enum zapi_word word, enum release release)
-{
-	return words[word].kind == WORD_OWN ? (uint8_t)release_fact(release, words[word].type) : 0;
-}

@@ -15,5 +15,3 @@ enum word_kind {
 enum word_kind word_kind(enum zapi_word word);
 /* The row of its route type. */
 enum fact word_type(enum zapi_word word);
-/* The type to say HELLO with: 0 (nobody's) unless the word has its own and the release knows it. */
-uint8_t word_hello_type(enum zapi_word word, enum release release);

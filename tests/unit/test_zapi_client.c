@@ -184,6 +184,28 @@ START_TEST(every_release_is_spoken_to)
 }
 END_TEST
 
+/* HELLO would make its routes ours, to keep or to flush with us. */
+START_TEST(a_type_that_another_daemon_uses_is_not_claimed)
+{
+	struct fake_route theirs;
+
+	start(RELEASE_10_2, ZAPI_ISIS);
+	theirs = foreign(B, TYPE_ISIS, 0);
+	fake_zebra_add(zebra, &theirs);
+	set(A, 4711, 0);
+	zapi_complete(zapi);
+	turn(20);
+	ck_assert_int_eq(n_events[ZAPI_EVENT_UP], 0);
+	ck_assert_str_eq(last[ZAPI_EVENT_DOWN].text,
+		"zebra has routes of type isis that are not ours, " B " for one: its own daemon "
+		"runs; redistribute another word");
+	ck_assert_uint_eq(zebra->hello_type, 0);
+	ck_assert_ptr_null(in_zebra(A));
+	ck_assert_ptr_nonnull(in_zebra(B));
+	stop();
+}
+END_TEST
+
 /* On before the first route, completed after the last, and only for types of our own. */
 START_TEST(graceful_restart_frames_the_routes)
 {
@@ -645,6 +667,7 @@ int main(void)
 	suite_add_tcase(suite, tcase);
 	tcase_add_test(tcase, an_own_type_waits_for_a_former_life_to_be_over);
 	tcase_add_loop_test(tcase, every_release_is_spoken_to, 0, N_RELEASES * 2);
+	tcase_add_test(tcase, a_type_that_another_daemon_uses_is_not_claimed);
 	tcase_add_test(tcase, graceful_restart_frames_the_routes);
 	tcase_add_loop_test(tcase, it_survives_a_close_after_each_octet, 0, 2);
 	tcase_add_loop_test(tcase, garbage_ends_the_connection, 0, N_ELEMENTS(garbage));

@@ -64,7 +64,7 @@ static enum detect_verdict converse(const struct signature *zebra, bool chatty)
 	struct writer w = writer_over(data, sizeof(data)), out;
 	enum detect_verdict verdict;
 
-	detect_begin(&detect, ZAPI_OPENFABRIC, 0, &w);
+	detect_begin(&detect, &w);
 	if (chatty)
 		chatter(UINT16_MAX);
 	w = writer_over(data, sizeof(data));
@@ -169,7 +169,7 @@ START_TEST(an_odd_answer_to_the_probe_is_refused)
 	uint8_t data[64];
 	struct writer w = writer_over(data, sizeof(data)), out;
 
-	detect_begin(&detect, ZAPI_STATIC, 0, &w);
+	detect_begin(&detect, &w);
 	w = writer_over(data, sizeof(data));
 	fake_write_error(&w, RELEASE_8_2, 0, WIRE_NO_VRF, WIRE_ERROR_NO_COMMAND);
 	ck_assert_int_eq(take(&w, &out), DETECT_REFUSED);

@@ -350,12 +350,36 @@ START_TEST(an_unreadable_static_route_is_not_ours)
 	expect_orders("");
 	expect_reason("operator");
 	table_deinit(&table);
-	/* Of an own type it can only be ours. */
+}
+END_TEST
+
+static const struct {
+	const char *prefix;
+	bool readable, reread;
+	uint32_t tag;
+	bool ours;
+} own_types[] = {
+	{"10.0.0.1/32", true, false, 4711, true},
+	{"fd00::1/128", true, false, 5, true},     /* of an earlier configuration */
+	{"10.0.0.1/32", true, true, 0, true},      /* read from the kernel by a new zebra */
+	{"10.0.0.1/32", true, false, 0, false},    /* ours have a tag */
+	{"10.0.0.0/24", true, false, 4711, false}, /* ours are host routes */
+	{"10.0.0.1/32", false, false, 0, false},   /* ours are plain */
+};
+
+START_TEST(another_daemon_of_an_own_type_is_noticed)
+{
+	struct wire_route route = {.prefix = parse(own_types[_i].prefix),
+		.readable = own_types[_i].readable,
+		.reread = own_types[_i].reread,
+		.tag = own_types[_i].tag};
+
 	setup(ZAPI_OPENFABRIC);
 	table_complete(&table);
 	ck_assert(table_feed_add(&table, &route));
+	ck_assert_int_eq(table_stranger(&table) == NULL, own_types[_i].ours);
 	table_learned(&table, false);
-	expect_orders("-" A " 0 ");
+	ck_assert_uint_eq(table.n_dirty, own_types[_i].ours);
 	table_deinit(&table);
 }
 END_TEST
@@ -659,6 +683,8 @@ int main(void)
 	tcase_add_test(tcase, the_operators_static_routes_are_sacred);
 	tcase_add_test(tcase, orphans_may_be_taken_over);
 	tcase_add_test(tcase, an_unreadable_static_route_is_not_ours);
+	tcase_add_loop_test(
+		tcase, another_daemon_of_an_own_type_is_noticed, 0, N_ELEMENTS(own_types));
 	tcase_add_test(tcase, leftovers_wait_for_completion);
 	tcase_add_test(tcase, a_leftover_may_be_cleared_by_name);
 	tcase_add_test(tcase, what_was_withdrawn_without_zebra_is_gone_when_known);
