@@ -1,0 +1,6 @@
+"""Fixtures of the tests that drive the whole daemon, from the API server to the far end of BGP; they live in tests/lab."""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'lab'))
+from fixtures import cosmolet, frr_release, kube, lab, pytest_runtest_makereport  # noqa: E402, F401

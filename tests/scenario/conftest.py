@@ -1,0 +1,6 @@
+"""Fixtures of the tests that need faults which real counterparts do not produce on demand; the lab is in tests/lab."""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'lab'))
+from fixtures import cosmolet, lab, pytest_runtest_makereport  # noqa: E402, F401

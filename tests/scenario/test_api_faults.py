@@ -1,0 +1,238 @@
+"""An API server that answers nonsense, or not at all: what was known stays, it is told, and the right answer mends it.
+
+FRR and the ToR are real, so "stays" means that the ToR hears nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+from cosmolet import NODE, Cosmolet, pod, service
+from fake_api import Answer, Certificates, FakeApi, event, status
+from lab import Lab
+from sandbox import wait_until
+
+EVERYTHING = {'10.96.0.10/32', 'fd00:96::10/128', '10.96.0.11/32', 'fd00:96::11/128'}
+OF_P1 = {'10.96.0.11/32', 'fd00:96::11/128'}
+
+
+@dataclass
+class World:
+    lab: Lab
+    api: FakeApi
+    daemon: Cosmolet
+    mark: float = 0
+
+
+@pytest.fixture(scope='module')
+def network() -> Iterator[Lab]:
+    with Lab() as made:
+        yield made
+
+
+@pytest.fixture(scope='module')
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp('certificates'))
+
+
+@pytest.fixture
+def world(network: Lab, certificates: Certificates, cosmolet: Path, tmp_path: Path) -> Iterator[World]:
+    """Two services of both families announced, each with a pod; all watches open."""
+    api = FakeApi(network.node.namespace, certificates)
+    api.put(service('s0', ['10.96.0.10', 'fd00:96::10']), service('s1', ['10.96.0.11', 'fd00:96::11']), pod('p0', 's0'),
+            pod('p1', 's1'), {'kind': 'Node', 'metadata': {'name': NODE}})
+    daemon = Cosmolet(network.node, tmp_path,
+                      kubernetes={'source': 'cluster', 'kubeconfig': str(certificates.kubeconfig(tmp_path / 'kubeconfig'))})
+    daemon.start()
+    made = World(network, api, daemon)
+    network.tor.wait_for(EVERYTHING)
+    wait_until(lambda: all(s['connected'] for s in daemon.streams().values()), 10, 'all watches', explain=daemon.tail)
+    made.mark = time.time()
+    yield made
+    daemon.close()
+    api.close()
+
+
+def still_works(world: World) -> None:
+    """Nothing was withdrawn so far; now a pod fails, and exactly that is seen."""
+    assert world.daemon.states() == {p.split('/')[0]: 'announced' for p in EVERYTHING}
+    assert world.lab.tor.events(world.mark) == []
+    world.api.heal()
+    world.api.put(pod('p1', 's1', ready=False))
+    world.lab.tor.wait_for(EVERYTHING - OF_P1, timeout=20)
+    assert sorted((e.kind, e.prefix) for e in world.lab.tor.events(world.mark)) == sorted(('withdraw', p) for p in OF_P1)
+    wait_until(lambda: all(s['connected'] for s in world.daemon.streams().values()), 20, 'all watches', explain=world.daemon.tail)
+
+
+def warnings(world: World, *words: str) -> list[str]:
+    return world.daemon.log_lines('level=warn', *words)
+
+
+# Within an open watch
+
+def broken_pod(**changes: Any) -> dict[str, Any]:
+    return {**pod('p1', 's1'), **changes}
+
+
+SPOILED_EVENTS: dict[str, bytes] = {
+    'no fields': event('MODIFIED', {'kind': 'Pod', 'apiVersion': 'v1'}),
+    'fields of other types': event('MODIFIED', {'kind': 'Pod', 'metadata': [], 'spec': 7, 'status': 'Running'}),
+    'no name': event('DELETED', broken_pod(metadata={'labels': {'app': 's1'}})),
+    'no object': b'{"type":"DELETED"}\n',
+    'null object': b'{"type":"DELETED","object":null}\n',
+    'unknown type': event('EXPLODED', broken_pod()),
+    'no type': b'{"object":{"kind":"Pod"}}\n',
+    'no JSON within its brackets': b'{"type":"MODIFIED","object":{"kind":nonsense}}\n',
+    'invalid UTF-8': b'{"type":"MODIFIED","object":{"kind":"Pod","metadata":{"name":"\xff\xfe"}}}\n',
+    '17 MiB': event('MODIFIED', broken_pod(metadata={'name': 'p1', 'annotations': {'a': 'x' * (17 << 20)}})),
+}
+
+
+@pytest.mark.parametrize('line', SPOILED_EVENTS.values(), ids=SPOILED_EVENTS.keys())
+def test_event_is_passed_over(world: World, line: bytes) -> None:
+    world.api.send('pods', line, remember=False)
+    wait_until(lambda: world.daemon.streams()['pods']['problems'] == 1, 10, 'a problem to be counted',
+               explain=world.daemon.tail)
+    assert 'cosmolet_watch_problems_total{stream="pods"} 1\n' in world.daemon.get('/metrics')[1]
+    assert len(warnings(world, 'stream=pods')) == 1
+    assert world.daemon.streams()['pods']['connected']
+    still_works(world)
+
+
+BROKEN_STREAMS: dict[str, bytes] = {
+    'garbage': b'\x00\x01}}}]]<<< not JSON at all\n',
+    'half an object': b'{"type":"DELETED","object":{"kind":"Pod","metadata":{"name":"p1"',
+    'HTML': b'<html><body>Your session has expired</body></html>',
+}
+
+
+@pytest.mark.parametrize('octets', BROKEN_STREAMS.values(), ids=BROKEN_STREAMS.keys())
+def test_watch_breaks(world: World, octets: bytes) -> None:
+    """It goes on from where it was, without a new list."""
+    lists = world.api.count('list')
+    world.api.send('pods', octets, remember=False)
+    world.api.end_watches(cleanly=False)
+    world.daemon.wait_log('level=warn', 'stream=pods')
+    assert len(warnings(world, 'stream=pods')) == 1
+    still_works(world)
+    assert world.api.count('list') == lists
+
+
+def test_large_object(world: World) -> None:
+    """10 MiB are a nuisance, but an object as any other."""
+    large = pod('p1', 's1', ready=False)
+    large['metadata']['annotations'] = {'a': 'x' * (10 << 20)}
+    world.api.put(large)
+    world.lab.tor.wait_for(EVERYTHING - OF_P1)
+    assert not warnings(world)
+
+
+def test_history_forgotten_within_the_watch(world: World) -> None:
+    """HTTP 200, and then an ERROR event with 410; the server may even leave the watch open."""
+    lists = world.daemon.streams()['pods']['lists']
+    world.api.send('pods', event('ERROR', json.loads(status(410, 'Expired', 'too old resource version'))), remember=False)
+    wait_until(lambda: world.daemon.streams()['pods']['lists'] == lists + 1, 10, 'a new list', explain=world.daemon.tail)
+    still_works(world)
+
+
+def test_flood_of_nonsense(world: World) -> None:
+    """Counted each, told now and then: a peer must not be able to fill the disk."""
+    world.api.send('pods', SPOILED_EVENTS['no fields'] * 1000, remember=False)
+    wait_until(lambda: world.daemon.streams()['pods']['problems'] == 1000, 20, '1000 problems', explain=world.daemon.tail)
+    assert 1 <= len(warnings(world)) <= 15
+    still_works(world)
+
+
+# Instead of a watch
+
+REFUSALS: dict[str, tuple[Answer, str]] = {
+    'no JSON': (Answer(200, b'It works!'), 'pods'),
+    'JSON of another kind': (Answer(200, b'[1, 2, 3]'), 'pods'),
+    'too many requests, as text': (Answer(429, b'Too many requests, please try again later.\n',
+                                          {'Content-Type': 'text/plain', 'Retry-After': '2'}), 'HTTP 429: Too many requests'),
+    'a page of the balancer': (Answer(503, b'<html><body><h1>503 Service Unavailable</h1>\nNo server is available',
+                                      {'Content-Type': 'text/html'}), 'HTTP 503'),
+    'server error': (Answer(500, b'<html>Internal Server Error</html>', {'Content-Type': 'text/html'}), 'HTTP 500'),
+    'redirect': (Answer(302, b'', {'Location': '/api/v1/stolen'}), 'HTTP 302'),
+    'empty': (Answer(500, b''), 'HTTP 500'),
+}
+
+
+@pytest.mark.parametrize('answer, words', REFUSALS.values(), ids=REFUSALS.keys())
+def test_watch_refused(world: World, answer: Answer, words: str) -> None:
+    world.api.answer('pods', 'watch', answer)
+    begin = world.api.count('watch', 'pods')
+    world.api.end_watches()
+    wait_until(lambda: world.api.count('watch', 'pods') > begin, 10, 'an attempt', explain=world.daemon.tail)
+    first = time.monotonic()
+    wait_until(lambda: world.api.count('watch', 'pods') > begin + 1, 20, 'another one', explain=world.daemon.tail)
+    assert time.monotonic() - first > int(answer.headers.get('Retry-After', 0)) - 0.1
+    world.daemon.wait_log('level=warn', 'stream=pods', words)
+    assert len(warnings(world, 'stream=pods')) == 1
+    assert words in world.daemon.streams()['pods']['error']
+    assert 'cosmolet_watch_connected{stream="pods"} 0\n' in world.daemon.get('/metrics')[1]
+    assert not any('stolen' in path for path in world.api.requests), 'it followed the redirect, with the token'
+    still_works(world)
+
+
+def test_history_forgotten(world: World) -> None:
+    """410 as HTTP status: a new list, at once, and what it lacks is gone."""
+    world.api.answer('pods', 'watch', Answer(410, status(410, 'Expired')))
+    lists = world.daemon.streams()['pods']['lists']
+    world.api.end_watches()
+    wait_until(lambda: world.daemon.streams()['pods']['lists'] > lists, 10, 'a new list', explain=world.daemon.tail)
+    still_works(world)
+
+
+HALF_LISTS: dict[str, Answer] = {
+    'half a list': Answer(200, b'{"kind":"List","metadata":{"resourceVersion":"2000"},"items":[', cut=True),
+    'complete as HTTP, but half a list': Answer(200, b'{"kind":"List","metadata":{"resourceVersion":"2000"},"items":['),
+    'no items at all': Answer(200, b'{"kind":"List","metadata":{"resourceVersion":"2000"}}'),
+    'no list': Answer(200, b'{"kind":"Status","status":"Success"}'),
+    'no version': Answer(200, b'{"kind":"List","metadata":{},"items":[]}'),
+    'nothing': Answer(200, b''),
+    'items that are none': Answer(200, b'{"metadata":{"resourceVersion":"2000"},"items":"many"}'),
+}
+
+
+@pytest.mark.parametrize('answer', HALF_LISTS.values(), ids=HALF_LISTS.keys())
+def test_list_is_not_believed(world: World, answer: Answer) -> None:
+    """A list that is not whole must not take away what it does not name."""
+    world.api.answer('pods', 'watch', Answer(410, status(410, 'Expired')))
+    world.api.answer('pods', 'list', answer)
+    lists = world.daemon.streams()['pods']['lists']
+    world.api.end_watches()
+    world.daemon.wait_log('level=warn', 'stream=pods', 'cannot list')
+    assert world.daemon.streams()['pods']['lists'] == lists
+    still_works(world)
+
+
+# Before any answer
+
+@pytest.mark.parametrize('certificate, words', [('expired', 'certificate has expired'), ('of-a-stranger', 'issuer certificate'),
+                                                ('of-another-name', 'alternative certificate subject name')])
+def test_certificate_refused(world: World, certificate: str, words: str) -> None:
+    world.api.present(certificate)
+    requests, connections = len(world.api.requests), world.api.connections
+    world.api.end_watches()
+    wait_until(lambda: world.api.connections >= connections + 6, 20, 'two attempts of three watches', explain=world.daemon.tail)
+    assert len(world.api.requests) == requests, 'it sent a request, with the token, to a server that it cannot know'
+    assert len(warnings(world, 'stream=pods', words)) == 1, world.daemon.tail()
+    still_works(world)
+
+
+def test_certificate_refused_at_the_start(world: World) -> None:
+    world.daemon.kill()
+    world.api.present('of-a-stranger')
+    world.daemon.start(ready=False)
+    world.daemon.wait_log('level=warn', 'certificate')
+    ready, text = world.daemon.get('/readyz')
+    assert ready == 503 and 'https://127.0.0.1:6443' in text
+    world.api.heal()
+    world.daemon.wait_ready()
+    still_works(world)
