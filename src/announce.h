@@ -72,8 +72,9 @@ struct announce {
 	struct loopback *loopback;
 	struct zapi *zapi;
 	struct metrics *metrics;
-	struct vec vips;   /* struct vip, by address */
-	struct vec owners; /* struct owner, by namespace and name */
+	struct vec vips;    /* struct vip, by address */
+	struct vec owners;  /* struct owner, by namespace and name */
+	size_t n_by_slices; /* claims that EndpointSlices decide */
 	bool synced;
 	bool zebra_up;
 	bool draining;

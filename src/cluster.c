@@ -145,12 +145,6 @@ static void touch(struct cluster *cluster, const struct k8s_object *object)
 	}
 }
 
-static bool needs_slices(const struct k8s_object *object)
-{
-	return object->service.selector.n == 0 && object->service.type != K8S_EXTERNAL_NAME &&
-	       !object->service.headless;
-}
-
 /* A pod's heartbeat changes its resourceVersion and nothing that matters here. */
 static bool pods_equal(const struct k8s_object *a, const struct k8s_object *b)
 {
@@ -176,24 +170,17 @@ static bool maps_equal(const struct k8s_map *a, const struct k8s_map *b)
 	return true;
 }
 
-/* Everything that is derived from the services, as one comes (1) or goes (-1). */
-static void index_service(struct cluster *cluster, struct k8s_object *object, int sign)
+static bool is_indexed(const struct k8s_object *object)
 {
-	if (object->resource != K8S_SERVICES)
-		return;
-	if (needs_slices(object))
-		cluster->n_without_selector += (size_t)sign;
-	if (object->service.selector.n && sign > 0)
-		vec_insert(&cluster->by_pair, object);
-	else if (object->service.selector.n)
-		vec_remove(&cluster->by_pair, object);
+	return object->resource == K8S_SERVICES && object->service.selector.n;
 }
 
 static void drop(struct cluster *cluster, struct vec *objects, size_t index)
 {
 	struct k8s_object *object = vec_remove_at(objects, index);
 
-	index_service(cluster, object, -1);
+	if (is_indexed(object))
+		vec_remove(&cluster->by_pair, object);
 	touch(cluster, object);
 	k8s_object_free(object);
 }
@@ -207,7 +194,8 @@ static void put(struct cluster *cluster, struct k8s_object *object)
 	if (found) {
 		struct k8s_object *old = objects->items[at];
 
-		index_service(cluster, old, -1);
+		if (is_indexed(old))
+			vec_remove(&cluster->by_pair, old);
 		quiet = object->resource == K8S_PODS && pods_equal(old, object) &&
 			maps_equal(&old->meta.labels, &object->meta.labels);
 		if (!quiet)
@@ -217,7 +205,8 @@ static void put(struct cluster *cluster, struct k8s_object *object)
 	} else {
 		vec_insert(objects, object);
 	}
-	index_service(cluster, object, 1);
+	if (is_indexed(object))
+		vec_insert(&cluster->by_pair, object);
 	object->listed = true;
 	if (!quiet)
 		touch(cluster, object);

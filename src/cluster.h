@@ -18,7 +18,6 @@ struct cluster {
 	/* Called for each service whose outcome may have changed; it may be gone by now. */
 	void (*changed)(void *data, const char *namespace, const char *name);
 	void *data;
-	size_t n_without_selector; /* services that need EndpointSlices */
 };
 
 void cluster_init(struct cluster *cluster,

@@ -68,7 +68,7 @@ static void on_plan(struct loop_job *job)
 	vec_foreach (&daemon->changed, name, i)
 		plan_one(daemon, name);
 	vec_clear(&daemon->changed, name_destroy);
-	k8s_want_endpointslices(daemon->k8s, daemon->cluster.n_without_selector > 0);
+	k8s_want_endpointslices(daemon->k8s, daemon->announce.n_by_slices > 0);
 	if (daemon->synced && !daemon->announce.synced) {
 		log_info("daemon",
 			"the cluster is known: what is wanted is announced, the rest removed",

@@ -33,6 +33,7 @@ static const char *const reason_words[N_REASONS] = {
 	[REASON_NODE_EXCLUDED] = "node_excluded",
 	[REASON_NODE_LEAVING] = "node_leaving",
 	[REASON_NODE_NETWORK] = "node_network_unavailable",
+	[REASON_API_SERVER] = "api_server",
 	[REASON_NO_SLICES] = "no_endpoint_slices",
 	[REASON_NO_PODS] = "no_pods",
 	[REASON_NOT_READY] = "not_ready",
@@ -235,12 +236,25 @@ static bool count_slices(const struct config *config, const struct cluster *clus
 	return any;
 }
 
+/*
+ * Every cluster has this service without a selector. Its endpoints name no node, so looking for one
+ * here would cost a watch of all EndpointSlices, for nothing.
+ */
+static bool is_api_server(const struct k8s_object *object)
+{
+	return object->service.selector.n == 0 && !strcmp(object->meta.namespace, "default") &&
+	       !strcmp(object->meta.name, "kubernetes");
+}
+
 static enum reason judge_pods(const struct config *config, const struct cluster *cluster,
 	const struct k8s_object *object, struct verdict *verdict)
 {
 	const struct tally *tally = &verdict->tally;
 
-	if (object->service.selector.n)
+	if (is_api_server(object))
+		return REASON_API_SERVER;
+	verdict->by_slices = object->service.selector.n == 0;
+	if (!verdict->by_slices)
 		count_pods(cluster, object, verdict);
 	else if (!count_slices(config, cluster, object, verdict))
 		return REASON_NO_SLICES;
@@ -368,6 +382,8 @@ char *verdict_text(const struct config *config, const struct verdict *verdict)
 	case REASON_NODE_LEAVING:
 		return xstrdup("the node is being deleted, or has the taint " TAINT_SCALE_DOWN);
 	case REASON_NODE_NETWORK: return xstrdup("the node's condition NetworkUnavailable is True");
+	case REASON_API_SERVER:
+		return xstrdup("it is the API server's own service: its endpoints name no node");
 	case REASON_NO_SLICES:
 		return xstrdup("the service has no selector, and there is no EndpointSlice for it");
 	case REASON_NO_PODS: return xstrdup("the service selects no pod on this node");

@@ -31,6 +31,7 @@ enum reason {
 	REASON_NODE_EXCLUDED, /* label exclude-from-external-load-balancers */
 	REASON_NODE_LEAVING,  /* being deleted, or tainted for it */
 	REASON_NODE_NETWORK,  /* NetworkUnavailable */
+	REASON_API_SERVER,    /* default/kubernetes */
 	REASON_NO_SLICES,     /* no selector, and no EndpointSlices either */
 	REASON_NO_PODS,       /* none of this node is selected */
 	REASON_NOT_READY,     /* some are selected, too few are ready */
@@ -56,6 +57,7 @@ struct verdict {
 	enum address_kind kind;
 	enum reason reason;
 	struct tally tally;
+	bool by_slices; /* EndpointSlices decide, not pods */
 	uint32_t tag;
 	uint32_t metric;
 };

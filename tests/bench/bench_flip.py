@@ -161,7 +161,8 @@ def line(name: str, figures: Figures, plus: float = 0) -> str:
 
 def ratio(name: str, figures: Figures, ours: Figures, plus: float = 0) -> str:
     cells = ((median(figures[kind]) + plus) / median(ours[kind]) for kind in ('announce', 'withdraw'))
-    return f'{name:<44}{"":5}' + ''.join(f'{f"{cell:.0f}" if cell >= 10 else f"{cell:.2f}":>12}{"":12}' for cell in cells).rstrip()
+    texts = (f'{cell:.0f}' if cell >= 10 else f'{cell:.2f}' for cell in cells)
+    return (f'{name:<44}{"":5}' + ''.join(f'{text:>12}{"":12}' for text in texts)).rstrip()
 
 
 def main() -> None:

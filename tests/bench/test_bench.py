@@ -9,8 +9,9 @@ from pathlib import Path
 
 
 def test_bench_flip() -> None:
-    done = subprocess.run([sys.executable, Path(__file__).with_name('bench_flip.py'), '--flips=3', '--services=5', '--loop-flips=2'],
-                          text=True, capture_output=True, timeout=120)
+    few = ['--flips=3', '--services=5', '--loop-flips=2']
+    done = subprocess.run([sys.executable, Path(__file__).with_name('bench_flip.py'), *few], text=True, capture_output=True,
+                          timeout=120)
     assert done.returncode == 0, done.stderr
     figures = dict(re.findall(r'^(\S.*?)\s{2,}((?:\d+(?:\.\d+)?\s*)+)$', done.stdout, re.MULTILINE))
     rows = ['cosmolet, API server', 'cosmolet, manifests', 'FRR alone, a static route', 'a vtysh per service',

@@ -236,7 +236,7 @@ def test_killed_while_the_api_server_is_away(start: Start, kube: KubeApi) -> Non
     wait_error(daemon, 'services', 'cannot connect')
     kube.start('apiserver')
     daemon.wait_ready(60)
-    daemon.wait_states({**{v4(i): 'announced' for i in range(3)}, **{v6(i): 'announced' for i in range(3)}, '10.96.0.1': 'down'})
+    daemon.wait_states({**{address(i): 'announced' for i in range(3) for address in (v4, v6)}, '10.96.0.1': 'down'})
     assert lab.tor.events(mark) == []
 
 

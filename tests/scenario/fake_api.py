@@ -191,7 +191,8 @@ class Certificates:
         self.directory = directory
         (directory / 'openssl.cnf').write_text('[req]\ndistinguished_name = dn\n[dn]\n')
         for authority in ('ca', 'strangers-ca'):
-            run(['openssl', 'req', '-x509', *self._key(authority), '-days', '2', '-addext', 'basicConstraints=critical,CA:TRUE'])
+            run(['openssl', 'req', '-x509', *self._key(authority), '-days', '2',
+                 '-addext', 'basicConstraints=critical,CA:TRUE'])
         self._issue('server', f'IP:{ADDRESS}')
         self._issue('expired', f'IP:{ADDRESS}', days=-1)
         self._issue('of-another-name', 'DNS:somebody.else.example')
@@ -211,8 +212,8 @@ class Certificates:
 
     def _key(self, name: str) -> list[str]:
         certificate, key = self.paths(name)
-        return ['-config', str(self.directory / 'openssl.cnf'), '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
-                '-subj', f'/CN={name}', '-keyout', str(key), '-out', str(certificate)]
+        return ['-config', str(self.directory / 'openssl.cnf'), '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256',
+                '-nodes', '-subj', f'/CN={name}', '-keyout', str(key), '-out', str(certificate)]
 
     def _issue(self, name: str, alternative: str, authority: str = 'ca', days: int = 2) -> None:
         certificate, request = self.directory / f'{name}.crt', self.directory / f'{name}.csr'

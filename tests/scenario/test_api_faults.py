@@ -51,11 +51,15 @@ def world(network: Lab, certificates: Certificates, cosmolet: Path, tmp_path: Pa
     daemon.start()
     made = World(network, api, daemon)
     network.tor.wait_for(EVERYTHING)
-    wait_until(lambda: all(s['connected'] for s in daemon.streams().values()), 10, 'all watches', explain=daemon.tail)
+    wait_connected(daemon)
     made.mark = time.time()
     yield made
     daemon.close()
     api.close()
+
+
+def wait_connected(daemon: Cosmolet) -> None:
+    wait_until(lambda: all(s['connected'] for s in daemon.streams().values()), 20, 'all watches', explain=daemon.tail)
 
 
 def still_works(world: World) -> None:
@@ -66,7 +70,7 @@ def still_works(world: World) -> None:
     world.api.put(pod('p1', 's1', ready=False))
     world.lab.tor.wait_for(EVERYTHING - OF_P1, timeout=20)
     assert sorted((e.kind, e.prefix) for e in world.lab.tor.events(world.mark)) == sorted(('withdraw', p) for p in OF_P1)
-    wait_until(lambda: all(s['connected'] for s in world.daemon.streams().values()), 20, 'all watches', explain=world.daemon.tail)
+    wait_connected(world.daemon)
 
 
 def warnings(world: World, *words: str) -> list[str]:

@@ -107,20 +107,6 @@ START_TEST(an_object_that_moved_to_another_stream_stays)
 }
 END_TEST
 
-START_TEST(services_that_need_slices_are_counted)
-{
-	take(K8S_EVENT_OBJECT, 0, service("a/one", ""));
-	take(K8S_EVENT_OBJECT, 0, service("a/two", "select=app:web"));
-	take(K8S_EVENT_OBJECT, 0, service("a/three", "external-name"));
-	ck_assert_uint_eq(cluster.n_without_selector, 1);
-	take(K8S_EVENT_OBJECT, 0, service("a/one", "select=app:web"));
-	ck_assert_uint_eq(cluster.n_without_selector, 0);
-	take(K8S_EVENT_OBJECT, 0, service("a/two", ""));
-	take(K8S_EVENT_DELETED, 0, service("a/two", ""));
-	ck_assert_uint_eq(cluster.n_without_selector, 0);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("cluster");
@@ -130,7 +116,6 @@ int main(void)
 	tcase_add_test(tcase, an_event_touches_what_it_can_change);
 	tcase_add_test(tcase, a_list_drops_what_it_does_not_tell);
 	tcase_add_test(tcase, an_object_that_moved_to_another_stream_stays);
-	tcase_add_test(tcase, services_that_need_slices_are_counted);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);
 }

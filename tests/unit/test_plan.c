@@ -186,6 +186,33 @@ START_TEST(decides)
 }
 END_TEST
 
+START_TEST(slices_are_asked_for_only_where_they_decide)
+{
+	static const struct {
+		const char *key, *words;
+		bool by_slices;
+	} services[] = {
+		{"default/web", "cluster=10.96.0.1", true},
+		{"default/web", "cluster=10.96.0.1 select=app:web", false},
+		{"default/web", "cluster=10.96.0.1 deleting", false},
+		{"default/kubernetes", "cluster=10.96.0.1", false},
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(services); i++) {
+		auto_config struct config *config = config_of("");
+		auto_free struct verdict *verdicts = NULL;
+		struct cluster cluster;
+
+		cluster_init(&cluster, ignore, NULL);
+		take(&cluster, service(services[i].key, services[i].words));
+		ck_assert_uint_eq(
+			plan_service(config, &cluster, cluster.services.items[0], &verdicts), 1);
+		ck_assert_int_eq(verdicts[0].by_slices, services[i].by_slices);
+		cluster_deinit(&cluster);
+	}
+}
+END_TEST
+
 START_TEST(says_it_in_words)
 {
 	auto_config struct config *config = config_of("services: {min_ready: 2}");
@@ -214,6 +241,7 @@ int main(void)
 	TCase *tcase = tcase_create("plan");
 
 	tcase_add_loop_test(tcase, decides, 0, (int)N_ELEMENTS(cases));
+	tcase_add_test(tcase, slices_are_asked_for_only_where_they_decide);
 	tcase_add_test(tcase, says_it_in_words);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);
