@@ -75,7 +75,7 @@ class Suite:
             self.read_case(case)
 
     def read_case(self, case: ET.Element) -> None:
-        name = f'{re.sub("^(cosmolet|tests)[.]", "", case.get("classname", ""))} {case.get("name")}'
+        name = f'{re.sub("^(cosmolet[.].* / |tests[.])", "", case.get("classname", ""))} {case.get("name")}'
         skipped = case.find('skipped')
         if skipped is not None:
             self.skip(name, skipped.get('message') or case.findtext('system-out') or 'no reason given')
@@ -89,8 +89,8 @@ class Suite:
             self.read_case(case)
         for line in (logs / 'testlog.json').read_text().splitlines():
             test = json.loads(line)
-            name, result = re.split(' / |:', test['name'])[-1], test['result']
-            printed = [case for case in cases if case.get('classname') == f'cosmolet.{name}']
+            name, result = test['name'].rpartition(' / ')[2], test['result']
+            printed = [case for case in cases if case.get('classname') == f'cosmolet.{test["name"]}']
             if result == 'SKIP' and not printed:
                 self.skip(name, 'it printed no result')
             elif result == 'OK' and not printed:

@@ -70,7 +70,7 @@ def test_the_whole_way(start: Start, kube: KubeApi, frr_release: str) -> None:
     assert {route.communities for route in table.values()} == {frozenset({COMMUNITY})}
     assert bound(lab) == {prefix.split('/')[0] for prefix in everything}
     reasons = {a['address']: a['reason'] for a in daemon.status()['addresses'] if a['state'] != 'announced'}
-    assert reasons == {'10.96.0.1': 'no_endpoint_slices', '203.0.113.2': 'not_allowed', '10.96.9.3': 'no_pods'}
+    assert reasons == {'10.96.0.1': 'api_server', '203.0.113.2': 'not_allowed', '10.96.9.3': 'no_pods'}
 
     # One pod fails: exactly its addresses leave, and nothing else is even updated.
     flip = lambda ready: set_ready(kube, 'p7', ready)  # noqa: E731
