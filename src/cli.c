@@ -126,10 +126,6 @@ static int ask_daemon(const struct call *call, const char *path, int *out_status
 	listen = listen_of(call, &code);
 	if (!listen)
 		return code;
-	if (!strchr(listen, ':')) {
-		fprintf(stderr, "cosmolet: --http must be ADDRESS:PORT\n");
-		return EXIT_USAGE;
-	}
 	if (http_get(listen, path, out_status, out_body, &error) == 0)
 		return 0;
 	fprintf(stderr, "cosmolet: %s\n", error ? error : "no answer");

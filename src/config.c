@@ -8,6 +8,8 @@
  */
 #include "config.h"
 
+#include "http.h"
+
 #include <cosmolet/yaml.h>
 
 #include <assert.h>
@@ -307,7 +309,7 @@ static int add_element(struct load *load, const struct where *where, const struc
 	const char *text, void *field)
 {
 	struct config_strings *strings = field;
-	int index, r;
+	int index = 0, r;
 
 	switch (key->kind) {
 	case CHOICES:
@@ -392,7 +394,7 @@ static int set_default(struct load *load, const struct key *key)
 		return 0;
 	switch (key->kind) {
 	case STRING: return decode_string(load, &where, key->initial, field);
-	case INTEGER: *(int64_t *)field = atoll(key->initial); return 0;
+	case INTEGER: *(int64_t *)field = strtoll(key->initial, NULL, 10); return 0;
 	case CHOICE: return decode_choice(load, &where, key, key->initial, field);
 	case CHOICES:
 	case STRINGS:
@@ -412,12 +414,20 @@ static int set_default(struct load *load, const struct key *key)
 
 /* Walking the file. */
 
+/* What is left of a key's path inside a section ("" for the top); NULL: it is in another one. */
+static const char *name_within(const struct key *key, const char *section)
+{
+	size_t n = strlen(section);
+
+	if (n == 0)
+		return key->path;
+	return !strncmp(key->path, section, n) && key->path[n] == '.' ? key->path + n + 1 : NULL;
+}
+
 static bool is_section(const char *path)
 {
-	size_t n = strlen(path);
-
 	for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
-		if (!strncmp(keys[i].path, path, n) && keys[i].path[n] == '.')
+		if (name_within(&keys[i], path))
 			return true;
 	}
 	return false;
@@ -427,17 +437,16 @@ static bool is_section(const char *path)
 static char *section_names(const char *section)
 {
 	char *text = NULL;
-	size_t size = 0, n = strlen(section);
+	size_t size = 0;
 	FILE *out = xmemstream(&text, &size);
 	const char *last = "";
 	size_t last_len = 0;
 
 	for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
-		const char *name = keys[i].path + (n ? n + 1 : 0);
-		size_t len = strcspn(name, ".");
+		const char *name = name_within(&keys[i], section);
+		size_t len = name ? strcspn(name, ".") : 0;
 
-		if (keys[i].kind == RETIRED ||
-			(n && (strncmp(keys[i].path, section, n) != 0 || keys[i].path[n] != '.')))
+		if (!name || keys[i].kind == RETIRED)
 			continue;
 		if (len == last_len && !strncmp(name, last, len))
 			continue;
@@ -562,20 +571,10 @@ static int check_listen(struct load *load)
 {
 	struct where where = where_of(load, "http.listen");
 	const char *listen = load->config->http_listen;
-	const char *colon = strrchr(listen, ':');
-	size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
-	auto_free char *host = colon ? xstrndup(listen, (size_t)(colon - listen)) : xstrdup("");
-	size_t n = strlen(host);
-	struct prefix p;
+	struct prefix host;
+	uint16_t port;
 
-	if (!*listen)
-		return 0;
-	if (n > 1 && host[0] == '[' && host[n - 1] == ']') {
-		host[n - 1] = '\0';
-		memmove(host, host + 1, n - 1);
-	}
-	if (digits < 1 || digits > 5 || colon[1 + digits] || atoi(colon + 1) < 1 ||
-		atoi(colon + 1) > 65535 || !prefix_parse_host(host, &p))
+	if (*listen && !http_parse_listen(listen, &host, &port))
 		return refuse(load, &where,
 			"\"%s\" is not allowed; write ADDRESS:PORT, like 127.0.0.1:9474, "
 			"0.0.0.0:9474 or "

@@ -96,16 +96,17 @@ static void on_service_changed(void *data, const char *namespace, const char *na
 
 /* The source's events */
 
-static const char *stream_name(const struct daemon *daemon, unsigned stream)
+/* A stream by its number; one without a name if it is not shown (any more). */
+static struct k8s_stream_status find_stream(const struct daemon *daemon, unsigned stream)
 {
 	struct k8s_stream_status streams[MAX_STREAMS];
 	size_t n = k8s_status(daemon->k8s, streams, MAX_STREAMS);
 
 	for (size_t i = 0; i < MIN(n, MAX_STREAMS); i++) {
 		if (streams[i].stream == stream)
-			return streams[i].name;
+			return streams[i];
 	}
-	return "";
+	return (struct k8s_stream_status){.name = "", .synced = true};
 }
 
 static void log_problem(struct daemon *daemon, const char *stream, const char *text)
@@ -120,22 +121,24 @@ static void log_problem(struct daemon *daemon, const char *stream, const char *t
 
 static void take_source_event(struct daemon *daemon, struct k8s_event *event)
 {
+	struct k8s_stream_status stream = {.name = ""};
+
+	if (event->text)
+		stream = find_stream(daemon, event->stream);
 	switch (event->type) {
 	case K8S_EVENT_SYNCED:
 		daemon->synced = true;
 		loop_job_queue(daemon->loop, &daemon->plan_job, on_plan);
 		break;
 	case K8S_EVENT_UP:
-		log_info("k8s", "connected", "stream=%s detail=%s",
-			stream_name(daemon, event->stream), event->text);
+		log_info("k8s", "connected", "stream=%s detail=%s", stream.name, event->text);
 		break;
 	case K8S_EVENT_DOWN:
-		log_warn("k8s", "lost; what is known stays", "stream=%s reason=%s",
-			stream_name(daemon, event->stream), event->text);
+		log_warn("k8s",
+			stream.synced ? "lost; what is known stays" : "nothing is known yet",
+			"stream=%s reason=%s", stream.name, event->text);
 		break;
-	case K8S_EVENT_PROBLEM:
-		log_problem(daemon, stream_name(daemon, event->stream), event->text);
-		break;
+	case K8S_EVENT_PROBLEM: log_problem(daemon, stream.name, event->text); break;
 	case K8S_EVENT_LIST_BEGIN:
 	case K8S_EVENT_OBJECT:
 	case K8S_EVENT_DELETED:
@@ -186,18 +189,40 @@ static void on_loopback_problem(void *data, const char *text)
 
 /* Questions */
 
+/* The streams whose first list is still out, and what they complain of. */
+static void print_unsynced(FILE *out, const struct daemon *daemon)
+{
+	struct k8s_stream_status streams[MAX_STREAMS];
+	size_t n = k8s_status(daemon->k8s, streams, MAX_STREAMS);
+
+	fprintf(out, "%s", k8s_describe(daemon->k8s));
+	for (size_t i = 0; i < MIN(n, MAX_STREAMS); i++) {
+		if (!streams[i].synced)
+			fprintf(out, "; %s%s%s", streams[i].name, streams[i].error ? ": " : "",
+				streams[i].error ? streams[i].error : "");
+	}
+}
+
 char *daemon_missing(const struct daemon *daemon)
 {
 	struct zapi_status status;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out;
 
 	zapi_status(daemon->zapi, &status);
 	if (daemon->stopping)
 		return xstrdup("the end: this daemon is stopping");
 	if (daemon->synced && status.connected)
 		return NULL;
-	return xasprintf("%s%s%s", daemon->synced ? "" : k8s_describe(daemon->k8s),
-		daemon->synced || status.connected ? "" : " and ",
-		status.connected ? "" : daemon->config->frr_socket_path);
+	out = xmemstream(&text, &size);
+	if (!status.connected)
+		fprintf(out, "zebra at %s%s", daemon->config->frr_socket_path,
+			daemon->synced ? "" : " and ");
+	if (!daemon->synced)
+		print_unsynced(out, daemon);
+	fclose(out);
+	return text;
 }
 
 static void set_answer(struct http_answer *out, int status, const char *type, char *body)

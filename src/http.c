@@ -23,6 +23,25 @@
 #define ANSWER_LIMIT_S 5
 #define BODY_MAX       (64u << 20)
 
+bool http_parse_listen(const char *listen, struct prefix *out_host, uint16_t *out_port)
+{
+	const char *colon = strrchr(listen, ':');
+	size_t n = colon ? (size_t)(colon - listen) : 0;
+	bool brackets = n > 2 && listen[0] == '[' && colon[-1] == ']';
+	auto_free char *host = brackets ? xstrndup(listen + 1, n - 2) : xstrndup(listen, n);
+	size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+	unsigned long port;
+
+	if (digits < 1 || digits > 5 || colon[1 + digits])
+		return false;
+	port = strtoul(colon + 1, NULL, 10);
+	if (port < 1 || port > UINT16_MAX || (strchr(host, ':') && !brackets) ||
+		!prefix_parse_host(host, out_host))
+		return false;
+	*out_port = (uint16_t)port;
+	return true;
+}
+
 struct question {
 	char *path;
 	char *query;
@@ -37,6 +56,7 @@ struct http {
 	http_answer_fn *answer;
 	void *data;
 	struct mg_context *server;
+	char *listen;
 	struct loop_io wake;
 	int wake_fd;
 	pthread_mutex_t lock; /* over everything below, and the questions' fields */
@@ -165,6 +185,7 @@ static int start(struct http *http, const char *listen, char **out_error)
 	struct mg_error_data error = {.text = text, .text_buffer_size = sizeof(text)};
 	struct mg_init_data init = {.user_data = http, .configuration_options = options};
 
+	http->listen = xstrdup(listen);
 	mg_init_library(0);
 	http->server = mg_start2(&init, &error);
 	if (!http->server) {
@@ -206,6 +227,57 @@ int http_new(struct loop *loop, const char *listen, http_answer_fn *answer, void
 	return 0;
 }
 
+/* Where to connect to for what was listened on: a wildcard means this host. For free(). */
+static char *connect_host(const struct prefix *host)
+{
+	char buf[PREFIX_STRLEN];
+	const char *text = prefix_address(host, buf);
+
+	if (!strcmp(text, "0.0.0.0"))
+		return xstrdup("127.0.0.1");
+	return xstrdup(!strcmp(text, "::") ? "::1" : text);
+}
+
+static void *run_stop(void *server)
+{
+	mg_stop(server);
+	return NULL;
+}
+
+static void knock(const struct http *http)
+{
+	auto_free char *host = NULL;
+	struct mg_connection *connection;
+	struct prefix address;
+	char error[256] = "";
+	uint16_t port;
+
+	if (!http_parse_listen(http->listen, &address, &port))
+		return;
+	host = connect_host(&address);
+	connection = mg_connect_client(host, port, 0, error, sizeof(error));
+	if (connection)
+		mg_close_connection(connection);
+}
+
+/* civetweb looks only every two seconds whether it shall end, unless somebody comes in. */
+static void stop_server(struct http *http)
+{
+	const struct timespec moment = {.tv_nsec = 5000000};
+	pthread_t thread;
+
+	if (!http->server)
+		return;
+	if (pthread_create(&thread, NULL, run_stop, http->server) != 0) {
+		mg_stop(http->server);
+		return;
+	}
+	while (pthread_tryjoin_np(thread, NULL) == EBUSY) {
+		knock(http);
+		nanosleep(&moment, NULL);
+	}
+}
+
 struct http *http_free(struct http *http)
 {
 	struct question *question;
@@ -216,9 +288,9 @@ struct http *http_free(struct http *http)
 	http->closing = true;
 	pthread_cond_broadcast(&http->news);
 	pthread_mutex_unlock(&http->lock);
-	if (http->server)
-		mg_stop(http->server);
+	stop_server(http);
 	mg_exit_library();
+	free(http->listen);
 	while ((question = next_question(http)))
 		question_free(question);
 	loop_io_stop(&http->wake);
@@ -247,36 +319,24 @@ static char *read_body(struct mg_connection *connection)
 	return body;
 }
 
-/* What to connect to for what was listened on: a wildcard means this host. */
-static char *connect_host(const char *listen, int *out_port)
-{
-	const char *colon = strrchr(listen, ':');
-	char *host = xstrndup(listen, (size_t)(colon - listen));
-	size_t n = strlen(host);
-
-	*out_port = atoi(colon + 1);
-	if (n > 1 && host[0] == '[') {
-		memmove(host, host + 1, n - 2);
-		host[n - 2] = '\0';
-	}
-	if (!strcmp(host, "0.0.0.0") || !strcmp(host, "::"))
-		str_set(&host, host[0] == ':' ? "::1" : "127.0.0.1");
-	return host;
-}
-
 int http_get(
 	const char *listen, const char *path, int *out_status, char **out_body, char **out_error)
 {
-	char error[256] = "", port_text[8];
-	int port, r;
-	auto_free char *host = connect_host(listen, &port);
+	auto_free char *host = NULL;
+	char error[256] = "";
 	struct mg_connection *connection;
+	struct prefix address;
+	uint16_t port;
+	int r;
 
+	if (!http_parse_listen(listen, &address, &port)) {
+		*out_error = xasprintf("\"%s\" is not ADDRESS:PORT", listen);
+		return -EIO;
+	}
+	host = connect_host(&address);
 	mg_init_library(0);
-	snprintf(port_text, sizeof(port_text), "%d", port % 65536);
 	connection = mg_download(host, port, 0, error, sizeof(error),
-		"GET %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n", path, host,
-		port_text);
+		"GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path, listen);
 	if (!connection) {
 		*out_error = xasprintf("no cosmolet answers at %s: %s", listen, error);
 		mg_exit_library();

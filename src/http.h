@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cosmolet/loop.h>
+#include <cosmolet/prefix.h>
 
 struct http;
 
@@ -12,6 +13,9 @@ struct http_answer {
 	char *body;       /* for free(); never NULL */
 	size_t size;
 };
+
+/* "192.0.2.1:80" or "[::1]:80". false: neither; the outputs are untouched. */
+must_check bool http_parse_listen(const char *listen, struct prefix *out_host, uint16_t *out_port);
 
 /* Answers one GET, on the loop's thread. query is "" without. */
 typedef void http_answer_fn(

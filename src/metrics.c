@@ -7,6 +7,7 @@
 
 #include "daemon.h"
 
+#include <string.h>
 #include <sys/resource.h>
 
 static const double bounds[N_BUCKETS] = {
@@ -214,15 +215,23 @@ static void write_loopback(const struct daemon *daemon, FILE *out)
 	counter(out, "address_errors_total", "Changes to the loopback that failed.", status.errors);
 }
 
+/* The second number of /proc/self/statm counts pages. */
+static long long resident_bytes(void)
+{
+	auto_file FILE *statm = fopen("/proc/self/statm", "re");
+	char line[128], *second;
+
+	if (!statm || !fgets(line, sizeof(line), statm))
+		return 0;
+	second = line + strcspn(line, " ");
+	return strtoll(second, NULL, 10) * sysconf(_SC_PAGESIZE);
+}
+
 static void write_process(const struct daemon *daemon, FILE *out)
 {
 	struct rusage usage = {0};
-	long pages = 0;
-	auto_file FILE *statm = fopen("/proc/self/statm", "re");
 
 	getrusage(RUSAGE_SELF, &usage);
-	if (statm && fscanf(statm, "%*s %ld", &pages) != 1)
-		pages = 0;
 	fprintf(out,
 		"# HELP process_cpu_seconds_total Processor time, user and system.\n"
 		"# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.6f\n"
@@ -232,7 +241,7 @@ static void write_process(const struct daemon *daemon, FILE *out)
 		"# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %.3f\n",
 		(double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
 			(double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
-		(long long)pages * sysconf(_SC_PAGESIZE), daemon->started);
+		resident_bytes(), daemon->started);
 }
 
 void metrics_write(const struct daemon *daemon, FILE *out)

@@ -1,7 +1,7 @@
 """The suites behind tests/run: builds what they need, runs them, and counts everything that they say.
 
-Nothing is lost on the way to the last line. What meson and pytest report is read back from their JUnit XML; whatever
-they cannot report themselves (a crash, a timeout, a suite without a single test, a skip of what could run) is a failure.
+Nothing is lost on the way to the last line. What meson and pytest report is read back from their JUnit XML; what they
+cannot report themselves (a crash, a timeout, a suite without a single test, a skip of what could run) is a failure.
 """
 from __future__ import annotations
 
@@ -83,8 +83,9 @@ class Suite:
             self.count(name, is_good(case))
 
     def read_meson(self, logs: Path) -> None:
-        """Takes over meson's two reports: every result that a program printed is in the XML, but how it ended is not."""
-        cases = [case for case in ET.parse(logs / 'testlog.junit.xml').iter('testcase') if '.' in case.get('classname', '')]
+        """Takes over meson's two reports: each result that a program printed is in the XML, but how it ended is not."""
+        report = ET.parse(logs / 'testlog.junit.xml')
+        cases = [case for case in report.iter('testcase') if '.' in case.get('classname', '')]
         for case in cases:
             self.read_case(case)
         for line in (logs / 'testlog.json').read_text().splitlines():
@@ -107,7 +108,8 @@ class Children:
     """The processes of this run: each leads a session of its own, and none outlives the run."""
 
     def __init__(self, temporary: Path) -> None:
-        self.environment = {**os.environ, 'TMPDIR': str(temporary), 'PYTHONUNBUFFERED': '1', 'PYTHONDONTWRITEBYTECODE': '1',
+        self.environment = {**os.environ, 'TMPDIR': str(temporary),
+                            'PYTHONUNBUFFERED': '1', 'PYTHONDONTWRITEBYTECODE': '1',
                             'ASAN_OPTIONS': 'detect_stack_use_after_return=1:strict_string_checks=1',
                             'UBSAN_OPTIONS': 'halt_on_error=1:print_stacktrace=1'}
         self._running: dict[subprocess.Popen[Any], signal.Signals] = {}
@@ -251,8 +253,8 @@ class Run:
             self.prepared[name] = False
             directory, build = REPOSITORY / name, BUILDS[name]
             again = ['--reconfigure'] if (directory / 'build.ninja').exists() else []
-            if not self.step(suite, f'set up {name}', ['meson', 'setup', *again, '--werror', *build.options, str(directory)],
-                             CC=build.compiler):
+            argv = ['meson', 'setup', *again, '--werror', *build.options, str(directory)]
+            if not self.step(suite, f'set up {name}', argv, CC=build.compiler):
                 return False
             targets = build.targets(directory)
             if not targets:
@@ -292,8 +294,9 @@ class Run:
     def pytest(self, suite: Suite, room: str, build: str = 'build', expression: str = '', **environment: str) -> None:
         report = self.temporary / f'{suite.name}-{room}.xml'
         # A test that hangs says where, long before all are stopped.
-        argv = ['/usr/bin/python3', '-m', 'pytest', '-v', '--tb=short', '-p', 'no:cacheprovider', '--rootdir', str(REPOSITORY),
-                '-o', 'faulthandler_timeout=600', f'--junitxml={report}', *(['-k', expression] if expression else [])]
+        argv = ['/usr/bin/python3', '-m', 'pytest', '-v', '--tb=short', '-p', 'no:cacheprovider',
+                '--rootdir', str(REPOSITORY), '-o', 'faulthandler_timeout=600', f'--junitxml={report}',
+                *(['-k', expression] if expression else [])]
         child = self.children.start([*argv, f'tests/{room}'], signal.SIGINT,
                                     COSMOLET=str(REPOSITORY / build / 'cosmolet'), **environment)
         failed = len(suite.failed)
@@ -318,9 +321,9 @@ class Run:
             directory.mkdir(exist_ok=True)
         print(f'{name}: {seconds} s', flush=True)
         with log.open('wb') as output:
-            child = self.children.start([
-                f'build-fuzz/tests/fuzz/{name}', f'-max_total_time={seconds}', '-timeout=10', '-print_final_stats=1',
-                f'-artifact_prefix={crashes}/{name}-', str(found), str(CORPUS / name.removeprefix('fuzz_'))], output=output)
+            child = self.children.start([f'build-fuzz/tests/fuzz/{name}', f'-max_total_time={seconds}', '-timeout=10',
+                                         f'-artifact_prefix={crashes}/{name}-',
+                                         str(found), str(CORPUS / name.removeprefix('fuzz_'))], output=output)
         return child, log, time.monotonic() + seconds + 60
 
     def finish_fuzzer(self, suite: Suite, name: str, child: subprocess.Popen[Any], log: Path) -> None:
@@ -331,8 +334,8 @@ class Run:
         if not good:
             print(text[-8000:])
             print(f'{name}: what it choked on is in build-fuzz/crashes; cured, it belongs in tests/fuzz/corpus')
-        covered = re.findall(r'cov: (\d+)', text)
-        print(f'{name}: {done[0] if done else "ended early"}, {covered[-1] if covered else "no"} edges covered', flush=True)
+        covered = re.findall(r'cov: (\d+)', text) or ['no']
+        print(f'{name}: {done[0] if done else "ended early"}, {covered[-1]} edges covered', flush=True)
         suite.count(name, good)
 
 

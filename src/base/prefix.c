@@ -80,7 +80,7 @@ struct prefix prefix_host(uint8_t family, const void *addr)
 const char *prefix_address(const struct prefix *p, char buf[PREFIX_STRLEN])
 {
 	if (!inet_ntop(p->family, p->addr, buf, PREFIX_STRLEN))
-		strcpy(buf, "none");
+		snprintf(buf, PREFIX_STRLEN, "none");
 	return buf;
 }
 

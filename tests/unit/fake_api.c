@@ -188,9 +188,11 @@ void fake_api_stop(struct fake_api *api)
 {
 	int fd = api->io.fd;
 	struct fake_step *step;
+	struct fake_conn *conn;
 
-	while (!TAILQ_EMPTY(&api->conns))
-		conn_free(TAILQ_FIRST(&api->conns));
+	while ((conn = TAILQ_FIRST(&api->conns)))
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): TAILQ_REMOVE has moved the head */
+		conn_free(conn);
 	while ((step = TAILQ_FIRST(&api->steps))) {
 		TAILQ_REMOVE(&api->steps, step, linked);
 		free(step->kind);

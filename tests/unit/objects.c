@@ -9,9 +9,9 @@ typedef void word_fn(struct k8s_object *object, const char *word, const char *va
 
 static void set_map(struct k8s_map *map, const char *pair)
 {
-	const char *colon = strchr(pair, ':');
+	const char *colon = pair + strcspn(pair, ":");
 
-	ck_assert_msg(colon, "%s", pair);
+	ck_assert_msg(*colon, "%s", pair);
 	map->pairs = xrealloc(map->pairs, (map->n + 1) * sizeof(*map->pairs));
 	map->pairs[map->n].key = xstrndup(pair, (size_t)(colon - pair));
 	map->pairs[map->n++].value = xstrdup(colon + 1);
@@ -50,6 +50,8 @@ static struct k8s_object *make(
 
 		if (value)
 			*value++ = '\0';
+		else
+			value = word + strlen(word);
 		if (!strcmp(word, "deleting"))
 			object->meta.deleting = true;
 		else if (!strcmp(word, "label"))
@@ -57,7 +59,7 @@ static struct k8s_object *make(
 		else if (!strcmp(word, "annotation"))
 			set_map(&object->meta.annotations, value);
 		else if (!strcmp(word, "stream"))
-			object->stream = (unsigned)atoi(value);
+			object->stream = (unsigned)strtoul(value, NULL, 10);
 		else if (*word)
 			fn(object, word, value);
 	}
@@ -149,8 +151,9 @@ static void slice_word(struct k8s_object *object, const char *word, const char *
 	} else if (!strcmp(word, "ipv6")) {
 		s->family = AF_INET6;
 	} else if (!strcmp(word, "endpoint")) {
-		const char *colon = strchr(value, ':');
-		struct k8s_endpoint e = {.node = xstrndup(value, (size_t)(colon - value)),
+		size_t n = strcspn(value, ":");
+		const char *colon = value + n;
+		struct k8s_endpoint e = {.node = xstrndup(value, n),
 			.ready = strchr(colon, 'r'),
 			.serving = strchr(colon, 's'),
 			.terminating = strchr(colon, 't'),

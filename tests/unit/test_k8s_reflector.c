@@ -64,8 +64,8 @@ static void asked(const char *expected)
 		size_t n = strspn(limit + 16, "0123456789") + 16;
 
 		ck_assert_uint_eq(n, 19);
-		ck_assert_int_ge(atoi(limit + 16), 300);
-		ck_assert_int_le(atoi(limit + 16), 600);
+		ck_assert_int_ge(strtol(limit + 16, NULL, 10), 300);
+		ck_assert_int_le(strtol(limit + 16, NULL, 10), 600);
 		memmove(limit, limit + n, strlen(limit + n) + 1);
 	}
 	ck_assert_str_eq(api.log, expected);
