@@ -146,8 +146,7 @@ static void log_transition(const struct vip *vip, const struct claim *claim)
 static void unbind(struct vip *vip)
 {
 	loop_timer_stop(&vip->timer);
-	if (vip->bound)
-		loopback_remove(vip->announce->loopback, &vip->address);
+	loopback_remove(vip->announce->loopback, &vip->address);
 	vip->bound = vip->foreign = vip->withdrawing = false;
 	vip->zebra = ZAPI_PENDING;
 	vip->since = wall_now();

@@ -43,7 +43,7 @@ struct loopback *loopback_free(struct loopback *loopback);
 /* Binds, and keeps bound when somebody removes it. *out_error for free(), only with FAILED. */
 enum loopback_outcome loopback_add(
 	struct loopback *loopback, const struct prefix *address, char **out_error);
-/* Removes it if it is ours; a foreign one stays. */
+/* Does not want it any more, bound or not: removes it if it is ours; a foreign one stays. */
 void loopback_remove(struct loopback *loopback, const struct prefix *address);
 
 /* What is bound by us now, in order. The array is for free(). */

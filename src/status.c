@@ -96,6 +96,7 @@ static json_t *loopback_json(const struct daemon *daemon)
 	set_string(json, "mode", modes[daemon->config->loopback_mode]);
 	set_string(json, "interface", daemon->config->loopback_interface);
 	set_number(json, "bound", status.n_bound);
+	set_number(json, "audits", status.audits);
 	set_number(json, "repairs", status.repairs);
 	set_number(json, "errors", status.errors);
 	return json;

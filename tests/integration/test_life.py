@@ -149,6 +149,15 @@ def test_somebody_works_on_the_loopback(start: Any) -> None:
     daemon.manifest('web')
     lab.tor.wait_for(set())
     wait_until(lambda: not local_routes(lab), 5, 'ours to be unbound')
+    assert V4 in {r['dst'] for r in lab.node.routes('local')}
+
+    # When that goes as well, nobody puts ours in its place.
+    audits = daemon.status()['loopback']['audits']
+    lab.node.run(['ip', 'route', 'del', 'local', V4, 'dev', 'lo', 'table', 'local'])
+    lab.node.run(['ip', 'link', 'set', 'lo', 'down'])
+    lab.node.run(['ip', 'link', 'set', 'lo', 'up'])
+    wait_until(lambda: daemon.status()['loopback']['audits'] > audits, 5, 'the loopback to be looked at')
+    assert not local_routes(lab)
 
 
 def test_addresses_of_all_kinds_and_shared(start: Any) -> None:
