@@ -26,6 +26,7 @@ CORPUS = REPOSITORY / 'tests' / 'fuzz' / 'corpus'
 SANITIZERS = ['-Db_sanitize=address,undefined', '-Db_lundef=false']
 LEGITIMATE_SKIP = 'cannot give it now'  # a release of FRR, at this mirror (tests/lab/frr-root)
 FRR_84 = '(not frr- or frr-8.4)'
+AT_ONCE = ['-n', '4']  # for --quick: they mostly wait, but their times are only worth measuring one by one
 
 
 @dataclass
@@ -113,14 +114,13 @@ class Children:
                             'ASAN_OPTIONS': 'detect_stack_use_after_return=1:strict_string_checks=1',
                             'UBSAN_OPTIONS': 'halt_on_error=1:print_stacktrace=1'}
         self._running: dict[subprocess.Popen[Any], signal.Signals] = {}
-        self._pids: set[int] = set()
+        self._started = time.time()
 
     def start(self, argv: list[str], polite: signal.Signals = signal.SIGTERM, output: Any = None,
               **environment: str) -> subprocess.Popen[Any]:
         child = subprocess.Popen(argv, cwd=REPOSITORY, env={**self.environment, **environment}, start_new_session=True,
                                  stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT if output else None)
         self._running[child] = polite
-        self._pids.add(child.pid)
         return child
 
     def wait(self, child: subprocess.Popen[Any], timeout: float) -> int | None:
@@ -152,13 +152,20 @@ class Children:
             self.stop(child)
 
     def left_behind(self) -> list[str]:
-        """Network namespaces of ours that are still there after their janitors' time is up."""
+        """Network namespaces of this time whose owners are gone, and which their janitors do not take away."""
         deadline = time.monotonic() + 15
         while True:
-            left = [path.name for pid in self._pids for path in NETNS.glob(f'{PREFIX}-{pid}-*')]
+            left = [path.name for path in NETNS.glob(f'{PREFIX}-*') if self._is_orphan(path)]
             if not left or time.monotonic() > deadline:
                 return left
             time.sleep(0.1)
+
+    def _is_orphan(self, namespace: Path) -> bool:
+        try:
+            return (not Path('/proc', namespace.name.split('-')[1]).exists()
+                    and namespace.stat(follow_symlinks=False).st_ctime >= self._started)
+        except FileNotFoundError:
+            return False
 
 
 class Run:
@@ -289,29 +296,33 @@ class Run:
             suite.read_meson(logs)
         elif code == 0:
             suite.count(f'meson test {" ".join(names)}', False, 'it ran no test')
-        self.check_end(suite, f'meson test {" ".join(names)}', code, len(suite.failed) > failed)
+        # Meson's exit code counts.
+        self.check_end(suite, f'meson test {" ".join(names)}', code, code is not None and len(suite.failed) > failed)
 
     def pytest(self, suite: Suite, room: str, build: str = 'build', expression: str = '', **environment: str) -> None:
         report = self.temporary / f'{suite.name}-{room}.xml'
         # A test that hangs says where, long before all are stopped.
         argv = ['/usr/bin/python3', '-m', 'pytest', '-v', '--tb=short', '-p', 'no:cacheprovider',
                 '--rootdir', str(REPOSITORY), '-o', 'faulthandler_timeout=600', f'--junitxml={report}',
-                *(['-k', expression] if expression else [])]
+                *(['-k', expression] if expression else []),
+                *(AT_ONCE if self.arguments.quick else [])]
         child = self.children.start([*argv, f'tests/{room}'], signal.SIGINT,
                                     COSMOLET=str(REPOSITORY / build / 'cosmolet'), **environment)
         failed = len(suite.failed)
         code = self.children.wait(child, self.limit)
         if report.exists():
             suite.read(report)
+        elif code == 0:
+            suite.count(f'pytest {room}', False, 'it ended without a report')
         if code == 5:
             suite.count(f'pytest {room}', False, 'it ran no test')
         else:
-            self.check_end(suite, f'pytest {room}', code, len(suite.failed) > failed)
+            self.check_end(suite, f'pytest {room}', code, code == 1 and len(suite.failed) > failed)
 
     @staticmethod
-    def check_end(suite: Suite, name: str, code: int | None, failed: bool) -> None:
+    def check_end(suite: Suite, name: str, code: int | None, explained: bool) -> None:
         """Whatever the reports say: an end that they do not explain is a failure."""
-        if code is None or code != 0 and not (code == 1 and failed):
+        if code != 0 and not explained:
             suite.count(name, False, 'stopped, it took too long' if code is None else f'exit code {code}')
 
     def start_fuzzer(self, name: str, seconds: int) -> tuple[subprocess.Popen[Any], Path, float]:
