@@ -204,8 +204,8 @@ class Run:
         complaints = [path.read_text(errors='replace') for path in sorted(reports.iterdir())]
         for text in complaints:
             print(text)
-        found = re.findall(r'(?:ERROR: |runtime error: ).*', '\n'.join(complaints))
-        suite.count('the daemons in the scenarios', not complaints, '; '.join(found))
+        found = re.findall(r'SUMMARY: .*|runtime error: .*', '\n'.join(complaints))
+        suite.count('the daemons in the scenarios', not complaints, '; '.join(dict.fromkeys(found)))
 
     def fuzz(self, suite: Suite) -> None:
         if not self.prepare('build-fuzz', suite):
@@ -360,6 +360,7 @@ def closing_line(suites: list[Suite]) -> str:
 
 
 SUITES = ('lint', 'unit', 'sanitize', 'fuzz', 'scenario', 'integration', 'e2e', 'bench')
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NOT_QUICK = ('sanitize', 'fuzz', 'bench')
 
 
@@ -393,7 +394,7 @@ def interrupt(*_: object) -> None:
 
 def main() -> int:
     arguments = parse_arguments()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDINGS:  # SIGINT too: in the background it may be ignored, and our children's would be with it
         signal.signal(number, interrupt)
     with Sandbox() as sandbox:  # its directory goes away with us, whatever ends us
         session = Run(arguments, sandbox.directory)
@@ -404,7 +405,7 @@ def main() -> int:
             print('\ninterrupted: cleaning up', flush=True)
             return 130
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for number in ENDINGS:
                 signal.signal(number, signal.SIG_IGN)
             session.children.stop_all()
             left = session.children.left_behind()
