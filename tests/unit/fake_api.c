@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "unit.h"
+
 struct fake_step {
 	TAILQ_ENTRY(fake_step) linked;
 	char *kind;
@@ -152,7 +154,7 @@ static void on_accept(struct loop_io *io, uint32_t ready)
 
 static void write_kubeconfig(struct fake_api *api)
 {
-	char path[] = "/tmp/fake-api-XXXXXX";
+	auto_free char *path = unit_template("fake-api");
 	int fd = mkstemp(path);
 
 	ck_assert_int_ge(fd, 0);

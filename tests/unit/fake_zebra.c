@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "unit.h"
+
 size_t unhex(const char *text, uint8_t *out, size_t room)
 {
 	size_t n = 0;
@@ -343,9 +345,10 @@ struct fake_zebra *fake_zebra_new(struct loop *loop, enum release release)
 	z->release = release;
 	z->fd = -1;
 	z->close_after = -1;
-	strcpy(z->directory, "/tmp/zapi-test-XXXXXX");
+	z->directory = unit_template("fake-zebra");
 	assert(mkdtemp(z->directory));
-	snprintf(z->path, sizeof(z->path), "%s/zserv.api", z->directory);
+	z->path = xasprintf("%s/zserv.api", z->directory);
+	assert(strlen(z->path) < sizeof(address.sun_path));
 	memcpy(address.sun_path, z->path, strlen(z->path));
 	z->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	assert(bind(z->listener, (struct sockaddr *)&address, sizeof(address)) == 0);
@@ -361,6 +364,8 @@ struct fake_zebra *fake_zebra_free(struct fake_zebra *z)
 	close(z->listener);
 	unlink(z->path);
 	rmdir(z->directory);
+	free(z->path);
+	free(z->directory);
 	free(z);
 	return NULL;
 }

@@ -24,8 +24,8 @@ struct fake_route {
 struct fake_zebra {
 	struct loop *loop;
 	enum release release;
-	char directory[32];
-	char path[48];
+	char *directory;
+	char *path;
 	int listener;
 	int fd; /* the client's connection; -1: none */
 	struct loop_io listener_io;

@@ -5,7 +5,8 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define PATH "/tmp/cosmolet-test-config.yaml"
+/* Stands in the errors; in a directory of this run. */
+#define PATH "config.yaml"
 
 static int load(const char *yaml, struct config **out, char **out_error)
 {
@@ -204,8 +205,13 @@ END_TEST
 
 int main(void)
 {
+	auto_free char *directory = unit_template("test-config");
 	Suite *suite = suite_create("config");
 	TCase *tcase = tcase_create("config");
+	int code;
+
+	if (!mkdtemp(directory) || chdir(directory) < 0)
+		return EXIT_FAILURE;
 
 	tcase_add_test(tcase, an_empty_file_is_the_defaults);
 	tcase_add_test(tcase, every_key_is_read);
@@ -213,5 +219,7 @@ int main(void)
 	tcase_add_loop_test(tcase, errors_name_place_key_and_way_out, 0, (int)N_ELEMENTS(bad));
 	tcase_add_test(tcase, without_node_name_the_error_says_so);
 	suite_add_tcase(suite, tcase);
-	return unit_run(suite);
+	code = unit_run(suite);
+	rmdir(directory);
+	return code;
 }

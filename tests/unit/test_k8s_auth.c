@@ -13,11 +13,11 @@
 #define PEM_BASE64 \
 	"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUIKLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQ=="
 
-static char directory[64];
+static char *directory;
 
 static void setup(void)
 {
-	strcpy(directory, "/tmp/test-auth-XXXXXX");
+	directory = unit_template("test-auth");
 	ck_assert_ptr_nonnull(mkdtemp(directory));
 }
 
@@ -45,6 +45,7 @@ static void teardown(void)
 	for (size_t i = 0; i < N_ELEMENTS(names); i++)
 		drop(names[i]);
 	rmdir(directory);
+	free(directory);
 }
 
 static int read_config(const char *text, const char *context, struct auth *out, char **out_error)

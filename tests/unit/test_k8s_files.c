@@ -9,7 +9,7 @@
 
 static struct loop *loop;
 static struct trace trace;
-static char root[64]; /* holds the directory, so that this can be renamed */
+static char *root; /* holds the directory, so that this can be renamed */
 
 #define SVC(name) \
 	"apiVersion: v1\nkind: Service\nmetadata: {name: " name "}\nspec: {type: LoadBalancer}\n"
@@ -23,7 +23,7 @@ static void setup(void)
 {
 	auto_free char *directory = NULL;
 
-	strcpy(root, "/tmp/test-files-XXXXXX");
+	root = unit_template("test-files");
 	ck_assert_ptr_nonnull(mkdtemp(root));
 	directory = path_of("m");
 	ck_assert_int_eq(mkdir(directory, 0755), 0);
@@ -37,6 +37,7 @@ static void teardown(void)
 	trace_end(&trace);
 	loop_free(loop);
 	ck_assert_int_eq(system(command), 0);
+	free(root);
 }
 
 static void put(const char *name, const char *text)

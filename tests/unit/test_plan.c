@@ -122,7 +122,7 @@ static const struct {
 
 static struct config *config_of(const char *yaml)
 {
-	char path[] = "/tmp/cosmolet-test-XXXXXX";
+	auto_free char *path = unit_template("test-plan");
 	auto_close int fd = mkstemp(path);
 	struct config *config = NULL;
 	char *error = NULL;

@@ -126,7 +126,7 @@ END_TEST
 
 START_TEST(files_are_bounded)
 {
-	char path[] = "/tmp/cosmolet-test-XXXXXX";
+	auto_free char *path = unit_template("test-yaml");
 	int fd = mkstemp(path);
 	char *text = NULL;
 	size_t size = 0;

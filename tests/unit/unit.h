@@ -6,6 +6,14 @@
 
 #include <cosmolet/mem.h>
 
+/* What mkstemp() and mkdtemp() take, in $TMPDIR; for free(). */
+static inline char *unit_template(const char *name)
+{
+	const char *directory = getenv("TMPDIR");
+
+	return xasprintf("%s/%s-XXXXXX", directory && *directory ? directory : "/tmp", name);
+}
+
 /* Runs the suite, each case in a process of its own, and returns main's exit code. */
 static inline int unit_run(Suite *suite)
 {
