@@ -148,6 +148,7 @@ START_TEST(an_own_type_waits_for_a_former_life_to_be_over)
 	ck_assert_int_eq(n_events[ZAPI_EVENT_UP], 0);
 	turn_clock(100);
 	ck_assert_int_eq(n_events[ZAPI_EVENT_UP], 1);
+	stop();
 }
 END_TEST
 
