@@ -157,6 +157,11 @@ size_t zapi_leftovers(const struct zapi *z, struct prefix **out)
 	return table_leftovers(&z->session.table, out);
 }
 
+size_t zapi_feed(const struct zapi *z, struct zapi_feed_route **out)
+{
+	return table_feed(&z->session.table, out);
+}
+
 void zapi_finish(struct zapi *z, enum zapi_finish how, struct mono limit,
 	void (*done)(void *data, bool ok), void *data)
 {
@@ -165,6 +170,16 @@ void zapi_finish(struct zapi *z, enum zapi_finish how, struct mono limit,
 	z->done_data = data;
 	loop_timer_after(z->loop, &z->limit_timer, limit, on_limit);
 	session_finish(&z->session, how == ZAPI_FINISH_WITHDRAW);
+}
+
+/* Lines that look alike may differ in it. */
+static enum zapi_answer sweeps_stale(struct releases releases)
+{
+	struct releases do_not = releases_with(releases, SWEEPS_STALE, 0);
+
+	if (releases_none(do_not))
+		return releases_none(releases) ? ZAPI_MAYBE : ZAPI_YES;
+	return do_not.bits == releases.bits ? ZAPI_NO : ZAPI_MAYBE;
 }
 
 void zapi_status(const struct zapi *z, struct zapi_status *out)
@@ -178,10 +193,21 @@ void zapi_status(const struct zapi *z, struct zapi_status *out)
 	};
 	const struct session *s = &z->session;
 	const struct table *t = &s->table;
+	const struct wire_capabilities *c = &s->detect.capabilities;
 
 	*out = (struct zapi_status){
 		.connected = s->phase == SESSION_READY,
-		.release = release_text(s->release),
+		.sweeps_stale = sweeps_stale(s->releases),
+		.vrf_backend = c->vrf_backend == 0   ? "VRF devices"
+			       : c->vrf_backend == 1 ? "network namespaces"
+						     : "",
+		.ecmp = c->ecmp,
+		.mpls = c->mpls,
+		.v6_nexthops = c->v6_nexthops,
+		.restarted = c->restart,
+		.vrf = s->kind.vrf,
+		.router_id = s->router_id,
+		.n_feed = t->n_feed,
 		.phase = phases[s->phase],
 		.n_routes = t->counts[COUNT_WANTED],
 		.n_redistributed = t->counts[COUNT_REDISTRIBUTED],
@@ -191,6 +217,8 @@ void zapi_status(const struct zapi *z, struct zapi_status *out)
 		.messages_in = s->channel.n_in,
 		.messages_out = s->channel.n_out,
 		.malformed = s->n_malformed,
+		.unknown_releases = s->n_unknown,
 		.route_failures = t->n_failures,
 	};
+	releases_text(s->releases, out->release);
 }

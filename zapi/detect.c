@@ -15,27 +15,6 @@
 
 #include "word.h"
 
-/* Whether what was seen so far fits the column. */
-static bool fits(const struct detect *d, enum release release)
-{
-	return d->error == release_fact(release, MSG_ERROR) &&
-	       (!d->hello || d->hello == release_fact(release, MSG_HELLO)) &&
-	       (!d->capabilities_size ||
-		       d->capabilities_size == release_fact(release, SIZE_CAPABILITIES)) &&
-	       (!d->vrf_add || d->vrf_add == release_fact(release, MSG_VRF_ADD)) &&
-	       (!d->vrf_add_size || d->vrf_add_size == release_fact(release, SIZE_VRF_ADD));
-}
-
-/* The first column that fits, N_RELEASES if none does. */
-static enum release candidate(const struct detect *d)
-{
-	enum release release = 0;
-
-	while (release < N_RELEASES && !fits(d, release))
-		release++;
-	return release;
-}
-
 static enum detect_verdict refuse(struct detect *d)
 {
 	FILE *out = fmemopen(d->text, sizeof(d->text), "w");
@@ -54,84 +33,83 @@ static enum detect_verdict refuse(struct detect *d)
 	return DETECT_REFUSED;
 }
 
-static enum detect_verdict greet(struct detect *d, enum release release, struct writer *w)
+/* HELLO as the earliest line of those that are left has it; answered by ERROR, the next. */
+static enum detect_verdict greet(struct detect *d, struct releases left, struct writer *w)
 {
+	if (releases_none(left))
+		return refuse(d);
 	d->stage = DETECT_GREETING;
-	d->hello = release_fact(release, MSG_HELLO);
-	wire_write_hello(w, release, 0, 0);
+	d->hello = release_fact(releases_first(left), MSG_HELLO);
+	d->releases = releases_with(left, MSG_HELLO, d->hello);
+	wire_write_hello(w, d->releases, 0, 0);
 	return DETECT_MORE;
 }
 
 void detect_begin(struct detect *d, struct writer *w)
 {
-	*d = (struct detect){.release = N_RELEASES};
+	*d = (struct detect){.releases = {0}};
 	wire_write_probe(w);
 }
 
 static enum detect_verdict take_probe_answer(
 	struct detect *d, const struct wire_frame *frame, struct writer *w)
 {
-	enum release release;
-
 	if (frame->vrf != WIRE_NO_VRF)
 		return DETECT_MORE;
 	d->error = frame->command;
-	release = candidate(d);
-	if (!wire_is_probe_answer(frame) || release == N_RELEASES)
+	if (!wire_is_probe_answer(frame))
 		return refuse(d);
-	return greet(d, release, w);
+	return greet(d, releases_with(releases_all(), MSG_ERROR, d->error), w);
 }
 
 /* zebra has no handler for our HELLO: is there a line with another one? */
 static enum detect_verdict greet_again(struct detect *d, struct writer *w)
 {
-	for (enum release release = 0; release < N_RELEASES; release++) {
-		if (release_fact(release, MSG_ERROR) == d->error &&
-			release_fact(release, MSG_HELLO) > d->hello)
-			return greet(d, release, w);
-	}
-	return refuse(d);
+	struct releases left = releases_with(releases_all(), MSG_ERROR, d->error);
+
+	left.bits &= ~(releases_with(left, MSG_HELLO, d->hello).bits);
+	if (releases_none(left) || release_fact(releases_first(left), MSG_HELLO) < d->hello)
+		return refuse(d);
+	return greet(d, left, w);
 }
 
 static enum detect_verdict take_capabilities(
 	struct detect *d, const struct wire_frame *frame, struct writer *w)
 {
-	enum release said = candidate(d);
 	uint32_t code;
 
 	if (frame->command == d->error && wire_read_error(frame->body, &code))
 		return code == WIRE_ERROR_NO_COMMAND ? greet_again(d, w) : refuse(d);
-	if (frame->command != release_fact(said, MSG_CAPABILITIES) || frame->vrf != 0)
+	if (frame->command != releases_fact(d->releases, MSG_CAPABILITIES) || frame->vrf != 0)
 		return DETECT_MORE;
 	d->stage = DETECT_NAMING;
 	d->capabilities_size = (uint16_t)rd_left(&frame->body);
-	return d->capabilities_size && candidate(d) != N_RELEASES ? DETECT_MORE : refuse(d);
+	d->releases = releases_with(d->releases, SIZE_CAPABILITIES, d->capabilities_size);
+	if (releases_none(d->releases) || !wire_read_capabilities(frame->body, &d->capabilities))
+		return refuse(d);
+	return DETECT_MORE;
 }
 
 /* Whether it could be VRF_ADD on any line, going by number and by size. */
 static bool is_any_vrf_add(const struct wire_frame *frame)
 {
-	bool number = false, size = false;
+	uint16_t size = (uint16_t)rd_left(&frame->body);
 
-	for (enum release release = 0; release < N_RELEASES; release++) {
-		number |= frame->command == release_fact(release, MSG_VRF_ADD);
-		size |= rd_left(&frame->body) == release_fact(release, SIZE_VRF_ADD);
-	}
-	return number && size;
+	return !releases_none(releases_with(releases_all(), MSG_VRF_ADD, frame->command)) &&
+	       !releases_none(releases_with(releases_all(), SIZE_VRF_ADD, size));
 }
 
 /* The default VRF is told first. Under another line's number, that is a contradiction, too. */
 static enum detect_verdict take_vrf(struct detect *d, const struct wire_frame *frame)
 {
-	enum release expected = candidate(d);
-
-	if (frame->vrf != 0 ||
-		(frame->command != release_fact(expected, MSG_VRF_ADD) && !is_any_vrf_add(frame)))
+	if (frame->vrf != 0 || (frame->command != releases_fact(d->releases, MSG_VRF_ADD) &&
+				       !is_any_vrf_add(frame)))
 		return DETECT_MORE;
 	d->vrf_add = frame->command;
 	d->vrf_add_size = (uint16_t)rd_left(&frame->body);
-	d->release = candidate(d);
-	return d->vrf_add_size && d->release != N_RELEASES ? DETECT_FOUND : refuse(d);
+	d->releases = releases_with(d->releases, MSG_VRF_ADD, d->vrf_add);
+	d->releases = releases_with(d->releases, SIZE_VRF_ADD, d->vrf_add_size);
+	return releases_none(d->releases) ? refuse(d) : DETECT_FOUND;
 }
 
 enum detect_verdict detect_take(struct detect *d, const struct wire_frame *frame, struct writer *w)

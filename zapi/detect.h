@@ -21,13 +21,14 @@ struct detect {
 	uint16_t capabilities_size;
 	uint16_t vrf_add;
 	uint16_t vrf_add_size;
-	enum release release;
+	struct wire_capabilities capabilities;
+	struct releases releases; /* all that fit what was seen */
 	char text[160];
 };
 
 enum detect_verdict {
-	DETECT_MORE,    /* the next message, please */
-	DETECT_FOUND,   /* release is known, and HELLO has been said: as nobody, of no route type */
+	DETECT_MORE,  /* the next message, please */
+	DETECT_FOUND, /* releases is known, and HELLO has been said: as nobody, of no route type */
 	DETECT_REFUSED, /* text says what was seen */
 };
 

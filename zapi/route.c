@@ -116,6 +116,7 @@ void route_see(const struct table *t, struct route *r, const struct wire_route *
 	r->readable = seen->readable;
 	r->there_tag = seen->tag;
 	r->there_metric = seen->metric;
+	r->there_distance = seen->distance;
 }
 
 /* false: there is nothing to send, after all. */

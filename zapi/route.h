@@ -19,6 +19,7 @@ struct route {
 	bool readable;
 	uint32_t there_tag;
 	uint32_t there_metric;
+	uint8_t there_distance;
 
 	/* What we did and have not seen the end of. */
 	bool leaving;  /* to be deleted, or deleted and not yet known gone */

@@ -48,10 +48,15 @@ static void printf_like(3, 4) tell_problem(struct session *s, bool *told, const 
 
 /* sending */
 
+static bool owns_type(const struct session *s)
+{
+	return word_kind(s->word) == WORD_OWN && !s->observe;
+}
+
 static bool restart_is_complete(const struct session *s)
 {
-	return word_kind(s->word) == WORD_OWN && s->table.complete && !s->restart_completed &&
-	       !s->withdrawing && s->replay_barrier && s->barrier_answered >= s->replay_barrier;
+	return owns_type(s) && s->table.complete && !s->restart_completed && !s->withdrawing &&
+	       s->replay_barrier && s->barrier_answered >= s->replay_barrier;
 }
 
 static bool has_to_send(const struct session *s)
@@ -93,12 +98,12 @@ static void give_order(struct session *s, const struct order *order)
 
 	if (order->remove) {
 		w = channel_writer(&s->channel);
-		wire_write_route_delete(&w, s->release, &s->kind, &order->removed);
+		wire_write_route_delete(&w, s->releases, &s->kind, &order->removed);
 		channel_wrote(&s->channel, &w);
 	}
 	if (order->add) {
 		w = channel_writer(&s->channel);
-		wire_write_route_add(&w, s->release, &s->kind, &order->added);
+		wire_write_route_add(&w, s->releases, &s->kind, &order->added);
 		channel_wrote(&s->channel, &w);
 	}
 	s->barrier_due = true;
@@ -112,7 +117,7 @@ static void complete_restart(struct session *s)
 	for (size_t i = 0; i < N_ELEMENTS(families); i++) {
 		struct writer w = channel_writer(&s->channel);
 
-		wire_write_restart_complete(&w, s->release, families[i]);
+		wire_write_restart_complete(&w, s->releases, s->kind.vrf, families[i]);
 		channel_wrote(&s->channel, &w);
 	}
 	s->restart_completed = true;
@@ -121,10 +126,10 @@ static void complete_restart(struct session *s)
 /* Sent with the deletes under way: even a finish that is cut short then leaves no stale routes. */
 static void send_finish(struct session *s)
 {
-	if (s->withdrawing && word_kind(s->word) == WORD_OWN) {
+	if (s->withdrawing && owns_type(s)) {
 		struct writer w = channel_writer(&s->channel);
 
-		wire_write_restart_off(&w, s->release);
+		wire_write_restart_off(&w, s->releases, s->kind.vrf);
 		channel_wrote(&s->channel, &w);
 	}
 	s->finish_barrier = send_barrier(s);
@@ -266,7 +271,7 @@ static void lost(struct session *s, const char *why)
 	loop_job_stop(&s->pump_job);
 	table_lost(&s->table);
 	s->phase = SESSION_WAITING;
-	s->release = N_RELEASES;
+	s->releases = (struct releases){0};
 	tell_down(s, was_ready, text);
 	if (s->finishing && (was_ready || !s->withdrawing))
 		session_end(s, false);
@@ -287,7 +292,10 @@ static void start_detecting(struct session *s)
 
 	s->phase = SESSION_DETECTING;
 	s->barrier_sent = s->barrier_answered = s->replay_barrier = s->finish_barrier = 0;
-	s->barrier_due = s->restart_completed = false;
+	s->barrier_due = s->restart_completed = s->subscribed = false;
+	s->vrf_known = !s->vrf;
+	s->kind.vrf = 0;
+	s->router_id = (struct prefix){0};
 	s->stall_told = s->malformed_told = s->error_told = false;
 	loop_timer_after(s->loop, &s->phase_timer, mono_s(DETECT_LIMIT_S), on_phase_timer);
 	detect_begin(&s->detect, &w);
@@ -322,37 +330,82 @@ static void on_phase_timer(struct loop_timer *timer)
 	}
 }
 
+static void malformed(struct session *s, const struct wire_frame *frame)
+{
+	s->n_malformed++;
+	tell_problem(s, &s->malformed_told, "zebra sent a message %u that could not be read",
+		frame->command);
+}
+
 /* As nobody: whose the routes of a type are must be known before we say that the type is ours. */
-static void start_learning(struct session *s)
+static void subscribe(struct session *s)
 {
 	static const uint8_t families[] = {AF_INET, AF_INET6};
-	struct writer w;
+	struct writer w = channel_writer(&s->channel);
 
-	s->phase = SESSION_LEARNING;
-	loop_timer_after(s->loop, &s->phase_timer, mono_s(LEARN_LIMIT_S), on_phase_timer);
+	wire_write_router_id_add(&w, s->releases, s->kind.vrf);
+	channel_wrote(&s->channel, &w);
 	for (size_t i = 0; i < N_ELEMENTS(families); i++) {
 		if (!zapi_word_has_family(s->word, families[i]))
 			continue;
 		w = channel_writer(&s->channel);
-		wire_write_redistribute_add(
-			&w, s->release, families[i], s->kind.type, s->kind.instance);
+		wire_write_redistribute_add(&w, s->releases, &s->kind, families[i]);
 		channel_wrote(&s->channel, &w);
 	}
+	s->subscribed = true;
 	send_barrier(s);
+	loop_job_queue(s->loop, &s->pump_job, on_pump);
 }
 
-static void detected(struct session *s)
+/* zebra tells its VRFs right behind the answer to HELLO: once a barrier is back, all are known. */
+static void start_learning(struct session *s)
 {
-	s->release = s->detect.release;
-	s->kind.type = (uint8_t)release_fact(s->release, word_type(s->word));
-	log_debug("zapi", "release found", "release=%s", release_text(s->release));
+	s->phase = SESSION_LEARNING;
+	loop_timer_after(s->loop, &s->phase_timer, mono_s(LEARN_LIMIT_S), on_phase_timer);
+	if (s->vrf_known)
+		subscribe(s);
+	else
+		send_barrier(s);
+}
+
+static void take_vrf_add(struct session *s, const struct wire_frame *frame)
+{
+	struct wire_vrf vrf;
+	char number[16];
+
+	if (!wire_read_vrf(frame->body, &vrf)) {
+		malformed(s, frame);
+		return;
+	}
+	snprintf(number, sizeof(number), "%u", (unsigned)frame->vrf);
+	if (s->vrf_known || !s->vrf || (strcmp(s->vrf, vrf.name) && strcmp(s->vrf, number)))
+		return;
+	s->vrf_known = true;
+	s->kind.vrf = frame->vrf;
+}
+
+static void vrf_missing(struct session *s, const char *how)
+{
+	auto_free char *why = xasprintf("zebra has no VRF \"%s\" %s", s->vrf, how);
+
+	lost(s, why);
+}
+
+static void detected(struct session *s, const struct wire_frame *frame)
+{
+	char text[RELEASES_STRLEN];
+
+	s->releases = s->detect.releases;
+	s->kind.type = (uint8_t)releases_fact(s->releases, word_type(s->word));
+	log_debug("zapi", "release found", "release=%s", releases_text(s->releases, text));
 	if (s->kind.type == 0) {
 		auto_free char *why = xasprintf("FRR %s has no route type \"%s\"",
-			release_text(s->release), zapi_word_text(s->word));
+			releases_text(s->releases, text), zapi_word_text(s->word));
 
 		lost(s, why);
 		return;
 	}
+	take_vrf_add(s, frame); /* the default one */
 	start_learning(s);
 }
 
@@ -364,44 +417,54 @@ static void take_detecting(struct session *s, const struct wire_frame *frame)
 	channel_wrote(&s->channel, &w);
 	switch (verdict) {
 	case DETECT_MORE: break;
-	case DETECT_FOUND: detected(s); break;
-	case DETECT_REFUSED: lost(s, s->detect.text); return;
+	case DETECT_FOUND: detected(s, frame); break;
+	case DETECT_REFUSED:
+		s->n_unknown++;
+		lost(s, s->detect.text);
+		return;
 	}
 	pump(s);
 }
 
 /* following */
 
-static void malformed(struct session *s, const struct wire_frame *frame)
+/* false: not one of the kind that we follow. */
+static bool read_feed(struct session *s, const struct wire_frame *frame, struct wire_route *out)
 {
-	s->n_malformed++;
-	tell_problem(s, &s->malformed_told, "zebra sent a message %u that could not be read",
-		frame->command);
+	if (!wire_read_route(s->releases, frame->body, out)) {
+		malformed(s, frame);
+		return false;
+	}
+	return frame->vrf == s->kind.vrf && out->type == s->kind.type &&
+	       out->instance == s->kind.instance;
 }
 
-static void take_feed(struct session *s, const struct wire_frame *frame, bool add)
+static void take_feed_add(struct session *s, const struct wire_frame *frame)
 {
 	struct wire_route route;
 
-	if (!wire_read_route(s->release, frame->body, &route)) {
-		malformed(s, frame);
-		return;
-	}
-	if (route.type != s->kind.type || route.instance != s->kind.instance)
-		return;
-	if (!add)
-		table_feed_del(&s->table, &route.prefix, loop_now(s->loop));
-	else if (!table_feed_add(&s->table, &route))
+	if (read_feed(s, frame, &route) && !table_feed_add(&s->table, &route))
 		lost(s, "zebra's feed holds too many routes to tell ours from others'");
+}
+
+static void take_feed_del(struct session *s, const struct wire_frame *frame)
+{
+	struct wire_route route;
+
+	if (read_feed(s, frame, &route))
+		table_feed_del(&s->table, &route.prefix, loop_now(s->loop));
 }
 
 static void take_notify(struct session *s, const struct wire_frame *frame)
 {
 	struct wire_notify notify;
 
-	if (!wire_read_notify(s->release, frame->body, &notify))
+	if (!wire_read_notify(s->releases, frame->body, &notify)) {
 		malformed(s, frame);
-	else if (word_kind(s->word) == WORD_OWN)
+		return;
+	}
+	s->releases = notify.fits;
+	if (frame->vrf == s->kind.vrf && owns_type(s))
 		table_notify(&s->table, &notify, loop_now(s->loop));
 }
 
@@ -436,22 +499,22 @@ static void claim_type(struct session *s)
 {
 	struct writer w = channel_writer(&s->channel);
 
-	wire_write_hello(&w, s->release, s->kind.type, s->instance);
+	wire_write_hello(&w, s->releases, s->kind.type, s->instance);
 	channel_wrote(&s->channel, &w);
 	w = channel_writer(&s->channel);
-	wire_write_restart_on(&w, s->release, s->stale_s);
+	wire_write_restart_on(&w, s->releases, s->kind.vrf, s->stale_s);
 	channel_wrote(&s->channel, &w);
-	if (!release_fact(s->release, MSG_ROUTE_NOTIFY_REQUEST))
+	if (!releases_fact(s->releases, MSG_ROUTE_NOTIFY_REQUEST))
 		return;
 	w = channel_writer(&s->channel);
-	wire_write_notify_request(&w, s->release);
+	wire_write_notify_request(&w, s->releases);
 	channel_wrote(&s->channel, &w);
 }
 
 /* All that zebra has of the type is known. */
 static void learned(struct session *s)
 {
-	const struct prefix *stranger = table_stranger(&s->table);
+	const struct prefix *stranger = s->observe ? NULL : table_stranger(&s->table);
 	char buf[PREFIX_STRLEN];
 
 	if (stranger) {
@@ -463,7 +526,7 @@ static void learned(struct session *s)
 		lost(s, why);
 		return;
 	}
-	if (word_kind(s->word) == WORD_OWN)
+	if (owns_type(s))
 		claim_type(s);
 	s->phase = SESSION_READY;
 	s->n_attempts = 0;
@@ -471,7 +534,7 @@ static void learned(struct session *s)
 	s->down_text[0] = '\0';
 	s->barrier_due = true;
 	loop_timer_stop(&s->phase_timer);
-	table_learned(&s->table, release_fact(s->release, STATIC_BY_METRIC));
+	table_learned(&s->table, releases_any(s->releases, STATIC_BY_METRIC));
 	loop_job_queue(s->loop, &s->pump_job, on_pump);
 	s->owner->event(s, ZAPI_EVENT_UP, "");
 }
@@ -482,28 +545,70 @@ static void take_barrier(struct session *s)
 		return;
 	s->barrier_answered++;
 	s->waiting_since = loop_now(s->loop);
-	if (s->phase == SESSION_LEARNING)
+	if (s->phase != SESSION_LEARNING)
+		return;
+	if (s->subscribed)
 		learned(s);
+	else if (s->vrf_known)
+		subscribe(s);
+	else
+		vrf_missing(s, "(yet)");
 }
+
+static void take_vrf_delete(struct session *s, const struct wire_frame *frame)
+{
+	if (s->vrf && s->vrf_known && frame->vrf == s->kind.vrf)
+		vrf_missing(s, "any more");
+}
+
+static void take_router_id(struct session *s, const struct wire_frame *frame)
+{
+	struct prefix router_id;
+
+	if (!wire_read_router_id(frame->body, &router_id))
+		malformed(s, frame);
+	else if (frame->vrf == s->kind.vrf && router_id.family == AF_INET)
+		s->router_id = router_id;
+}
+
+static void take_capabilities(struct session *s, const struct wire_frame *frame)
+{
+	if (!wire_read_capabilities(frame->body, &s->detect.capabilities))
+		malformed(s, frame);
+}
+
+typedef void take_fn(struct session *session, const struct wire_frame *frame);
+
+/* What is of interest; interfaces and the like are passed over. */
+static const struct {
+	enum fact number;
+	take_fn *take;
+} takers[] = {
+	{MSG_REDISTRIBUTE_ROUTE_ADD, take_feed_add},
+	{MSG_REDISTRIBUTE_ROUTE_DEL, take_feed_del},
+	{MSG_ROUTE_NOTIFY_OWNER, take_notify},
+	{MSG_CLIENT_CLOSE_NOTIFY, take_close_notify},
+	{MSG_VRF_ADD, take_vrf_add},
+	{MSG_VRF_DELETE, take_vrf_delete},
+	{MSG_ROUTER_ID_UPDATE, take_router_id},
+	{MSG_CAPABILITIES, take_capabilities},
+	{MSG_ERROR, take_error},
+};
 
 static void take(struct session *s, const struct wire_frame *frame)
 {
-	const enum release r = s->release;
-
-	if (wire_is_probe_answer(frame))
+	if (wire_is_probe_answer(frame)) {
 		take_barrier(s);
-	else if (frame->vrf != 0 || frame->command == 0)
-		return; /* VRFs and interfaces of no interest; 0 would match what a line lacks */
-	else if (frame->command == release_fact(r, MSG_REDISTRIBUTE_ROUTE_ADD))
-		take_feed(s, frame, true);
-	else if (frame->command == release_fact(r, MSG_REDISTRIBUTE_ROUTE_DEL))
-		take_feed(s, frame, false);
-	else if (frame->command == release_fact(r, MSG_ROUTE_NOTIFY_OWNER))
-		take_notify(s, frame);
-	else if (frame->command == release_fact(r, MSG_CLIENT_CLOSE_NOTIFY))
-		take_close_notify(s, frame);
-	else if (frame->command == release_fact(r, MSG_ERROR))
-		take_error(s, frame);
+		return;
+	}
+	if (frame->command == 0) /* would match what a line lacks */
+		return;
+	for (size_t i = 0; i < N_ELEMENTS(takers); i++) {
+		if (frame->command == releases_fact(s->releases, takers[i].number)) {
+			takers[i].take(s, frame);
+			return;
+		}
+	}
 }
 
 /* Sends later, not here: a flood of confirmations shall not become one of writes. */
@@ -523,9 +628,9 @@ static void on_frame(struct channel *channel, const struct wire_frame *frame)
 /* life */
 
 /* With graceful restart, a former life of ours may have died this very moment: see above. */
-static struct mono first_wait(enum zapi_word word)
+static struct mono first_wait(const struct session *s)
 {
-	return mono_ms(word_kind(word) == WORD_OWN ? BACKOFF_FIRST_MS : 0);
+	return mono_ms(owns_type(s) ? BACKOFF_FIRST_MS : 0);
 }
 
 void session_init(struct session *s, struct loop *loop, const struct zapi_options *options,
@@ -538,7 +643,8 @@ void session_init(struct session *s, struct loop *loop, const struct zapi_option
 		.word = options->word,
 		.instance = options->instance,
 		.stale_s = options->stale_s,
-		.release = N_RELEASES,
+		.vrf = options->vrf && *options->vrf ? xstrdup(options->vrf) : NULL,
+		.observe = options->observe,
 		.kind = {.instance = options->instance,
 			.distance = options->distance,
 			.nexthop = options->nexthop},
@@ -550,7 +656,7 @@ void session_init(struct session *s, struct loop *loop, const struct zapi_option
 	s->channel.on_drained = on_drained;
 	s->channel.on_broken = on_broken;
 	table_init(&s->table, options);
-	loop_timer_after(loop, &s->phase_timer, first_wait(options->word), on_phase_timer);
+	loop_timer_after(loop, &s->phase_timer, first_wait(s), on_phase_timer);
 }
 
 void session_attach(struct session *s, int fd)
@@ -568,4 +674,5 @@ void session_deinit(struct session *s)
 	channel_deinit(&s->channel);
 	table_deinit(&s->table);
 	free(TAKE(s->path));
+	free(TAKE(s->vrf));
 }

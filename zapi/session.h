@@ -35,9 +35,11 @@ struct session {
 	enum zapi_word word;
 	uint16_t instance;
 	uint32_t stale_s;
+	char *vrf;    /* name or number; NULL: the default VRF */
+	bool observe; /* only looks */
 
 	enum session_phase phase;
-	enum release release; /* N_RELEASES while not known */
+	struct releases releases; /* none while not known */
 	struct wire_kind kind;
 	struct channel channel;
 	struct detect detect;
@@ -53,6 +55,9 @@ struct session {
 	struct mono
 		waiting_since;   /* zebra's last answer, or when the first open question was put */
 	uint64_t replay_barrier; /* answered: zebra has read all we want; 0: not yet sent */
+	bool vrf_known;
+	bool subscribed; /* to the feed */
+	struct prefix router_id;
 	bool barrier_due;
 	bool restart_completed;
 	bool stall_told;
@@ -66,6 +71,7 @@ struct session {
 
 	uint64_t n_connects;
 	uint64_t n_malformed;
+	uint64_t n_unknown; /* connections to zebras of a release that is not known */
 };
 
 /* Connects from the loop. The owner's table of functions must outlive the session. */

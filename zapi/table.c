@@ -29,7 +29,9 @@ static const char why_different[] = "zebra shows the route with another tag or m
 
 void table_init(struct table *t, const struct zapi_options *options)
 {
-	*t = (struct table){.word = options->word, .kind = word_kind(options->word)};
+	*t = (struct table){.word = options->word,
+		.kind = word_kind(options->word),
+		.observe = options->observe};
 	if (options->n_tags) {
 		t->n_tags = options->n_tags;
 		t->tags = xmemdup(options->tags, options->n_tags * sizeof(*options->tags));
@@ -75,9 +77,14 @@ static void drop_if_void(struct table *t, struct route *r)
 
 /* the lists */
 
+static bool may_send(const struct table *t)
+{
+	return t->kind != WORD_PASSIVE && !t->observe;
+}
+
 static void dirty(struct table *t, struct route *r)
 {
-	if (!t->learned || t->kind == WORD_PASSIVE || r->is_dirty)
+	if (!t->learned || !may_send(t) || r->is_dirty)
 		return;
 	TAILQ_INSERT_TAIL(&t->dirty, r, dirty_link);
 	r->is_dirty = true;
@@ -214,7 +221,7 @@ static void unwant(struct table *t, struct route *r)
 		return;
 	r->wanted = r->installed = r->mend = false;
 	r->trouble = NULL;
-	if (t->kind != WORD_PASSIVE && maybe_there)
+	if (may_send(t) && maybe_there)
 		leave(t, r);
 	else
 		gone(t, r);
@@ -239,8 +246,8 @@ void table_complete(struct table *t)
 {
 	if (t->complete)
 		return;
-	t->complete = true;
-	for (size_t i = t->routes.n; t->learned && i-- > 0;) {
+	t->complete = may_send(t);
+	for (size_t i = t->routes.n; t->learned && t->complete && i-- > 0;) {
 		struct route *r = t->routes.items[i];
 
 		if (route_is_leftover(t, r))
@@ -257,6 +264,27 @@ size_t table_leftovers(const struct table *t, struct prefix **out)
 	vec_foreach (&t->routes, r, i) {
 		if (route_is_leftover(t, r))
 			found[n++] = r->prefix;
+	}
+	*out = found;
+	return n;
+}
+
+size_t table_feed(const struct table *t, struct zapi_feed_route **out)
+{
+	struct zapi_feed_route *found = xcalloc(t->n_feed + 1, sizeof(*found));
+	const struct route *r;
+	size_t n = 0;
+
+	vec_foreach (&t->routes, r, i) {
+		if (!r->there)
+			continue;
+		found[n++] = (struct zapi_feed_route){
+			.route = {r->prefix, r->there_tag, r->there_metric},
+			.distance = r->there_distance,
+			.readable = r->readable,
+			.ours = r->ours,
+			.orphan = r->orphan,
+		};
 	}
 	*out = found;
 	return n;

@@ -35,6 +35,7 @@ struct table {
 	enum word_kind kind;
 	uint32_t *tags;
 	size_t n_tags;
+	bool observe;   /* nothing is ever sent */
 	bool by_metric; /* routes that differ in metric only may live side by side in zebra */
 	bool learned;   /* the feed is known: orders may be given */
 	bool complete;
@@ -57,6 +58,7 @@ void table_unwant(struct table *table, const struct prefix *prefix);
 void table_unwant_all(struct table *table);
 void table_complete(struct table *table);
 size_t table_leftovers(const struct table *table, struct prefix **out);
+size_t table_feed(const struct table *table, struct zapi_feed_route **out);
 /* The next route that changed; false: none. */
 must_check bool table_pop_news(struct table *table, struct zapi_event *out);
 

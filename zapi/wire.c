@@ -112,29 +112,27 @@ static bool read_family_and_len(struct reader *r, uint8_t *family, uint8_t *len)
 }
 
 /* The layouts of the owner notification differ in length, and by it they are known. */
-static bool is_notify_size(enum release release, uint8_t family, size_t size)
+static struct releases with_notify_size(struct releases releases, uint8_t family, size_t size)
 {
-	bool ipv4 = family == AF_INET;
-	enum fact first = ipv4 ? SIZE_NOTIFY_4 : SIZE_NOTIFY_6;
-	enum fact later = ipv4 ? SIZE_NOTIFY_4_LATER : SIZE_NOTIFY_6_LATER;
-
-	return size != 0 &&
-	       (size == release_fact(release, first) || size == release_fact(release, later));
+	return releases_with(
+		releases, family == AF_INET ? SIZE_NOTIFY_4 : SIZE_NOTIFY_6, (uint16_t)size);
 }
 
-bool wire_read_notify(enum release release, struct reader body, struct wire_notify *out)
+bool wire_read_notify(struct releases releases, struct reader body, struct wire_notify *out)
 {
 	size_t size = rd_left(&body);
+	struct releases fits;
 	struct prefix prefix;
 	uint32_t note;
 	uint8_t family, len;
 
 	if (!rd_u32_host(&body, &note) || note >= WIRE_N_NOTES ||
-		!read_family_and_len(&body, &family, &len) ||
-		!is_notify_size(release, family, size) ||
-		!read_prefix(&body, family, len, family_octets(family), &prefix))
+		!read_family_and_len(&body, &family, &len))
 		return false;
-	*out = (struct wire_notify){(enum wire_note)note, prefix};
+	fits = with_notify_size(releases, family, size);
+	if (releases_none(fits) || !read_prefix(&body, family, len, family_octets(family), &prefix))
+		return false;
+	*out = (struct wire_notify){(enum wire_note)note, prefix, fits};
 	return true;
 }
 
@@ -178,15 +176,16 @@ static bool skip_opaque(struct reader *r)
 }
 
 /* Everything behind the prefix. false: this is not its layout. */
-static bool read_tail(enum release release, struct reader r, uint32_t bits, size_t weight_octets,
-	struct wire_route *out)
+static bool read_tail(struct releases releases, struct reader r, uint32_t bits,
+	size_t weight_octets, struct wire_route *out)
 {
-	uint32_t table_bit = release_fact(release, BIT_TABLEID);
-	uint32_t nhg_bit = release_fact(release, BIT_NHG);
-	uint32_t opaque_bit = release_fact(release, BIT_OPAQUE);
+	uint32_t table_bit = releases_fact(releases, BIT_TABLEID);
+	uint32_t nhg_bit = releases_fact(releases, BIT_NHG);
+	uint32_t opaque_bit = releases_fact(releases, BIT_OPAQUE);
 	uint32_t known = BIT_NEXTHOP | BIT_DISTANCE | BIT_METRIC | BIT_TAG | BIT_MTU | table_bit |
 			 nhg_bit | opaque_bit;
 	uint32_t tag = 0, metric = 0;
+	uint8_t distance = 0;
 
 	if (bits & ~known)
 		return false;
@@ -194,7 +193,7 @@ static bool read_tail(enum release release, struct reader r, uint32_t bits, size
 		return false;
 	if ((bits & BIT_NEXTHOP) && !skip_nexthops(&r, weight_octets))
 		return false;
-	if ((bits & BIT_DISTANCE) && !rd_skip(&r, 1))
+	if ((bits & BIT_DISTANCE) && !rd_u8(&r, &distance))
 		return false;
 	if (((bits & BIT_METRIC) && !rd_u32(&r, &metric)) ||
 		((bits & BIT_TAG) && !rd_u32(&r, &tag)))
@@ -205,18 +204,21 @@ static bool read_tail(enum release release, struct reader r, uint32_t bits, size
 		return false;
 	out->tag = tag;
 	out->metric = metric;
+	out->distance = distance;
 	out->readable = true;
 	return true;
 }
 
-/* Where a line knows two widths, both are tried, and both fitting is as good as none. */
+/* Lines that look alike may differ in the width: both are tried, and both fitting is as good as
+ * none. */
 static void read_either_tail(
-	enum release release, struct reader r, uint32_t bits, struct wire_route *out)
+	struct releases releases, struct reader r, uint32_t bits, struct wire_route *out)
 {
-	unsigned widths = release_fact(release, SIZE_WEIGHT);
 	struct wire_route wide = *out, narrow = *out;
-	bool narrow_fits = (widths & 4) && read_tail(release, r, bits, 4, &narrow);
-	bool wide_fits = (widths & 8) && read_tail(release, r, bits, 8, &wide);
+	bool narrow_fits = !releases_none(releases_with(releases, SIZE_WEIGHT, 4)) &&
+			   read_tail(releases, r, bits, 4, &narrow);
+	bool wide_fits = !releases_none(releases_with(releases, SIZE_WEIGHT, 8)) &&
+			 read_tail(releases, r, bits, 8, &wide);
 
 	if (narrow_fits && wide_fits && (narrow.tag != wide.tag || narrow.metric != wide.metric))
 		return;
@@ -226,7 +228,7 @@ static void read_either_tail(
 		*out = wide;
 }
 
-bool wire_read_route(enum release release, struct reader body, struct wire_route *out)
+bool wire_read_route(struct releases releases, struct reader body, struct wire_route *out)
 {
 	struct wire_route route = {.readable = false};
 	uint32_t flags, bits;
@@ -239,7 +241,7 @@ bool wire_read_route(enum release release, struct reader body, struct wire_route
 		return false;
 	route.reread = flags & FLAG_SELFROUTE;
 	if (!(bits & BIT_SRCPFX))
-		read_either_tail(release, body, bits, &route);
+		read_either_tail(releases, body, bits, &route);
 	*out = route;
 	return true;
 }
@@ -252,6 +254,56 @@ bool wire_read_close_notify(struct reader body, struct wire_client *out)
 		rd_left(&body))
 		return false;
 	*out = client;
+	return true;
+}
+
+/* The layouts are told by their size; from 10.6 the first field is an octet. */
+bool wire_read_capabilities(struct reader body, struct wire_capabilities *out)
+{
+	size_t size = rd_left(&body);
+	struct wire_capabilities found = {.vrf_backend = 0};
+	uint32_t backend = 0;
+	uint8_t octet = 0, mpls, mlag;
+
+	if (size < 9 || size > 12)
+		return false;
+	if (size == 9 ? !rd_u8(&body, &octet) : !rd_u32(&body, &backend))
+		return false;
+	if (!rd_u8(&body, &mpls) || !rd_u32(&body, &found.ecmp) || !rd_u8(&body, &mlag))
+		return false;
+	found.vrf_backend = size == 9 ? octet : backend;
+	found.mpls = mpls;
+	if (size != 10 && !rd_u8(&body, &found.v6_nexthops))
+		return false;
+	if (size != 10 && size != 11 && !rd_u8(&body, &found.restart))
+		return false;
+	*out = found;
+	return rd_left(&body) == 0;
+}
+
+bool wire_read_vrf(struct reader body, struct wire_vrf *out)
+{
+	struct wire_vrf vrf;
+
+	if (rd_left(&body) < 4 + WIRE_VRF_NAME_MAX || !rd_u32_host(&body, &vrf.table) ||
+		!rd_skip(&body, rd_left(&body) - WIRE_VRF_NAME_MAX) || /* the netns, 16 or 36 */
+		!rd_bytes(&body, vrf.name, WIRE_VRF_NAME_MAX))
+		return false;
+	vrf.name[WIRE_VRF_NAME_MAX] = '\0';
+	*out = vrf;
+	return true;
+}
+
+bool wire_read_router_id(struct reader body, struct prefix *out)
+{
+	struct prefix prefix;
+	uint8_t family, len;
+
+	if (!rd_u8(&body, &family) || (family != AF_INET && family != AF_INET6) ||
+		!read_prefix(&body, family, family_bits(family), family_octets(family), &prefix) ||
+		!rd_u8(&body, &len) || rd_left(&body))
+		return false;
+	*out = prefix;
 	return true;
 }
 
@@ -287,22 +339,22 @@ bool wire_is_probe_answer(const struct wire_frame *frame)
 	       code == WIRE_ERROR_NO_VRF;
 }
 
-void wire_write_hello(struct writer *w, enum release release, uint8_t type, uint16_t instance)
+void wire_write_hello(struct writer *w, struct releases releases, uint8_t type, uint16_t instance)
 {
-	size_t start = begin(w, VRF_DEFAULT, release_fact(release, MSG_HELLO));
+	size_t start = begin(w, VRF_DEFAULT, releases_fact(releases, MSG_HELLO));
 
 	wr_u8(w, type);
 	wr_u16(w, instance);
 	wr_u32(w, 0); /* the session: zebra notifies nobody but session 0 */
-	if (release_fact(release, SIZE_HELLO) == 9)
+	if (releases_fact(releases, SIZE_HELLO) == 9)
 		wr_u8(w, 1); /* owner notifications; later lines ask for them by a message */
 	wr_u8(w, 0);         /* not synchronous */
 	end(w, start);
 }
 
-void wire_write_notify_request(struct writer *w, enum release release)
+void wire_write_notify_request(struct writer *w, struct releases releases)
 {
-	size_t start = begin(w, VRF_DEFAULT, release_fact(release, MSG_ROUTE_NOTIFY_REQUEST));
+	size_t start = begin(w, VRF_DEFAULT, releases_fact(releases, MSG_ROUTE_NOTIFY_REQUEST));
 
 	wr_u8(w, 1);
 	end(w, start);
@@ -314,65 +366,75 @@ static uint8_t afi(uint8_t family)
 }
 
 void wire_write_redistribute_add(
-	struct writer *w, enum release release, uint8_t family, uint8_t type, uint16_t instance)
+	struct writer *w, struct releases releases, const struct wire_kind *kind, uint8_t family)
 {
-	size_t start = begin(w, VRF_DEFAULT, release_fact(release, MSG_REDISTRIBUTE_ADD));
+	size_t start = begin(w, kind->vrf, releases_fact(releases, MSG_REDISTRIBUTE_ADD));
 
 	wr_u8(w, afi(family));
-	wr_u8(w, type);
-	wr_u16(w, instance);
+	wr_u8(w, kind->type);
+	wr_u16(w, kind->instance);
 	end(w, start);
 }
 
-void wire_write_restart_on(struct writer *w, enum release release, uint32_t stale_s)
+void wire_write_router_id_add(struct writer *w, struct releases releases, uint32_t vrf)
 {
-	size_t start = begin(w, VRF_DEFAULT, release_fact(release, MSG_CLIENT_CAPABILITIES));
+	size_t start = begin(w, vrf, releases_fact(releases, MSG_ROUTER_ID_ADD));
+
+	wr_u16(w, AFI_IPV4);
+	end(w, start);
+}
+
+void wire_write_restart_on(
+	struct writer *w, struct releases releases, uint32_t vrf, uint32_t stale_s)
+{
+	size_t start = begin(w, VRF_DEFAULT, releases_fact(releases, MSG_CLIENT_CAPABILITIES));
 
 	wr_u32(w, RESTART_ON);
 	wr_u32(w, stale_s);
-	wr_u32(w, VRF_DEFAULT);
+	wr_u32(w, vrf);
 	end(w, start);
 }
 
 /* zebra takes AFI and SAFI for array indices without a look: only these values may ever be sent. */
-void wire_write_restart_complete(struct writer *w, enum release release, uint8_t family)
+void wire_write_restart_complete(
+	struct writer *w, struct releases releases, uint32_t vrf, uint8_t family)
 {
-	size_t start = begin(w, VRF_DEFAULT, release_fact(release, MSG_CLIENT_CAPABILITIES));
+	size_t start = begin(w, VRF_DEFAULT, releases_fact(releases, MSG_CLIENT_CAPABILITIES));
 
 	wr_u32(w, RESTART_COMPLETE);
 	wr_u32(w, afi(family));
 	wr_u32(w, SAFI_UNICAST);
-	wr_u32(w, VRF_DEFAULT);
+	wr_u32(w, vrf);
 	end(w, start);
 }
 
-void wire_write_restart_off(struct writer *w, enum release release)
+void wire_write_restart_off(struct writer *w, struct releases releases, uint32_t vrf)
 {
-	size_t start = begin(w, VRF_DEFAULT, release_fact(release, MSG_CLIENT_CAPABILITIES));
+	size_t start = begin(w, VRF_DEFAULT, releases_fact(releases, MSG_CLIENT_CAPABILITIES));
 
 	wr_u32(w, RESTART_OFF);
-	wr_u32(w, VRF_DEFAULT);
+	wr_u32(w, vrf);
 	end(w, start);
 }
 
 /* The part that adding and deleting share. */
-static void write_route_key(struct writer *w, enum release release, const struct wire_kind *kind,
-	const struct prefix *prefix, uint32_t bits)
+static void write_route_key(struct writer *w, struct releases releases,
+	const struct wire_kind *kind, const struct prefix *prefix, uint32_t bits)
 {
 	wr_u8(w, kind->type);
 	wr_u16(w, kind->instance);
-	wr_u32(w, kind->table ? release_fact(release, FLAG_TABLEID) : 0u);
-	wr_u32(w, kind->table ? bits | release_fact(release, BIT_TABLEID) : bits);
+	wr_u32(w, kind->table ? releases_any(releases, FLAG_TABLEID) : 0u);
+	wr_u32(w, kind->table ? bits | releases_fact(releases, BIT_TABLEID) : bits);
 	wr_u8(w, SAFI_UNICAST);
 	wr_u8(w, prefix->family);
 	wr_u8(w, prefix->len);
 	wr_bytes(w, prefix->addr, (prefix->len + 7u) / 8);
 }
 
-static void write_nexthop(struct writer *w, enum zapi_nexthop nexthop)
+static void write_nexthop(struct writer *w, uint32_t vrf, enum zapi_nexthop nexthop)
 {
 	wr_u16(w, 1);
-	wr_u32(w, VRF_DEFAULT);
+	wr_u32(w, vrf);
 	wr_u8(w, nexthop == ZAPI_LO ? NEXTHOP_IFINDEX : NEXTHOP_BLACKHOLE);
 	wr_u8(w, 0);
 	switch (nexthop) {
@@ -382,14 +444,14 @@ static void write_nexthop(struct writer *w, enum zapi_nexthop nexthop)
 	}
 }
 
-void wire_write_route_add(struct writer *w, enum release release, const struct wire_kind *kind,
+void wire_write_route_add(struct writer *w, struct releases releases, const struct wire_kind *kind,
 	const struct zapi_route *route)
 {
-	size_t start = begin(w, VRF_DEFAULT, release_fact(release, MSG_ROUTE_ADD));
+	size_t start = begin(w, kind->vrf, releases_fact(releases, MSG_ROUTE_ADD));
 
-	write_route_key(w, release, kind, &route->prefix,
+	write_route_key(w, releases, kind, &route->prefix,
 		BIT_NEXTHOP | BIT_DISTANCE | BIT_METRIC | BIT_TAG);
-	write_nexthop(w, kind->nexthop);
+	write_nexthop(w, kind->vrf, kind->nexthop);
 	wr_u8(w, kind->distance);
 	wr_u32(w, route->metric);
 	wr_u32(w, route->tag);
@@ -399,14 +461,14 @@ void wire_write_route_add(struct writer *w, enum release release, const struct w
 }
 
 /* The metric is part of a static route's key from 10.7; everywhere else it is passed over. */
-void wire_write_route_delete(struct writer *w, enum release release, const struct wire_kind *kind,
-	const struct zapi_route *route)
+void wire_write_route_delete(struct writer *w, struct releases releases,
+	const struct wire_kind *kind, const struct zapi_route *route)
 {
-	bool by_metric = release_fact(release, STATIC_BY_METRIC) &&
-			 kind->type == release_fact(release, TYPE_STATIC);
-	size_t start = begin(w, VRF_DEFAULT, release_fact(release, MSG_ROUTE_DELETE));
+	bool by_metric = releases_any(releases, STATIC_BY_METRIC) &&
+			 kind->type == releases_fact(releases, TYPE_STATIC);
+	size_t start = begin(w, kind->vrf, releases_fact(releases, MSG_ROUTE_DELETE));
 
-	write_route_key(w, release, kind, &route->prefix, by_metric ? BIT_METRIC : 0);
+	write_route_key(w, releases, kind, &route->prefix, by_metric ? BIT_METRIC : 0);
 	if (by_metric)
 		wr_u32(w, route->metric);
 	if (kind->table)

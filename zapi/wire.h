@@ -44,6 +44,7 @@ enum wire_note {
 struct wire_notify {
 	enum wire_note note;
 	struct prefix prefix;
+	struct releases fits; /* of the lines asked for, those that have this layout */
 };
 
 /* A route of the feed. */
@@ -55,6 +56,7 @@ struct wire_route {
 	bool readable; /* tag and metric were found; else they are 0 and mean nothing */
 	uint32_t tag;
 	uint32_t metric;
+	uint8_t distance;
 };
 
 struct wire_client {
@@ -62,37 +64,63 @@ struct wire_client {
 	uint16_t instance;
 };
 
+struct wire_capabilities {
+	uint32_t vrf_backend; /* 0: the kernel's VRF devices, 1: network namespaces */
+	uint32_t ecmp;
+	bool mpls;
+	uint8_t v6_nexthops; /* 0 on lines that do not tell */
+	uint8_t restart;
+};
+
+#define WIRE_VRF_NAME_MAX 36
+
+struct wire_vrf {
+	uint32_t table; /* the kernel's */
+	char name[WIRE_VRF_NAME_MAX + 1];
+};
+
 /* The body of a message; false: malformed, and *out is untouched. */
 must_check bool wire_read_error(struct reader body, uint32_t *out);
-must_check bool wire_read_notify(enum release release, struct reader body, struct wire_notify *out);
-must_check bool wire_read_route(enum release release, struct reader body, struct wire_route *out);
+must_check bool wire_read_notify(
+	struct releases releases, struct reader body, struct wire_notify *out);
+must_check bool wire_read_route(
+	struct releases releases, struct reader body, struct wire_route *out);
 must_check bool wire_read_close_notify(struct reader body, struct wire_client *out);
+must_check bool wire_read_capabilities(struct reader body, struct wire_capabilities *out);
+must_check bool wire_read_vrf(struct reader body, struct wire_vrf *out);
+must_check bool wire_read_router_id(struct reader body, struct prefix *out);
 
 /* Answers ERROR_NO_VRF, in order with everything else: probes the release, and is the barrier. */
 void wire_write_probe(struct writer *w);
 bool wire_is_probe_answer(const struct wire_frame *frame);
 
-void wire_write_hello(struct writer *w, enum release release, uint8_t type, uint16_t instance);
-void wire_write_notify_request(struct writer *w, enum release release);
-void wire_write_redistribute_add(
-	struct writer *w, enum release release, uint8_t family, uint8_t type, uint16_t instance);
-
-/* Graceful restart: on, all routes of a family sent, off. */
-void wire_write_restart_on(struct writer *w, enum release release, uint32_t stale_s);
-void wire_write_restart_complete(struct writer *w, enum release release, uint8_t family);
-void wire_write_restart_off(struct writer *w, enum release release);
-
 /* What all routes of a client have in common. */
 struct wire_kind {
+	uint32_t vrf; /* zebra's number */
 	uint8_t type;
 	uint16_t instance;
-	uint32_t table; /* 0: zebra's main one */
+	uint32_t table; /* 0: the VRF's main one */
 	uint8_t distance;
 	enum zapi_nexthop nexthop;
 };
 
-void wire_write_route_add(struct writer *w, enum release release, const struct wire_kind *kind,
+void wire_write_hello(struct writer *w, struct releases releases, uint8_t type, uint16_t instance);
+void wire_write_notify_request(struct writer *w, struct releases releases);
+/* The feed of the kind's routes. */
+void wire_write_redistribute_add(
+	struct writer *w, struct releases releases, const struct wire_kind *kind, uint8_t family);
+/* The IPv4 router id, now and whenever it changes. */
+void wire_write_router_id_add(struct writer *w, struct releases releases, uint32_t vrf);
+
+/* Graceful restart: on, all routes of a family sent, off. */
+void wire_write_restart_on(
+	struct writer *w, struct releases releases, uint32_t vrf, uint32_t stale_s);
+void wire_write_restart_complete(
+	struct writer *w, struct releases releases, uint32_t vrf, uint8_t family);
+void wire_write_restart_off(struct writer *w, struct releases releases, uint32_t vrf);
+
+void wire_write_route_add(struct writer *w, struct releases releases, const struct wire_kind *kind,
 	const struct zapi_route *route);
 /* Of the route only prefix and metric matter. */
-void wire_write_route_delete(struct writer *w, enum release release, const struct wire_kind *kind,
-	const struct zapi_route *route);
+void wire_write_route_delete(struct writer *w, struct releases releases,
+	const struct wire_kind *kind, const struct zapi_route *route);

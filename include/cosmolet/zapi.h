@@ -7,7 +7,13 @@
  * client detects zebra's release on the wire before it sends anything that another release could
  * misread, and learns which routes of ours are there from a former life before it adds any.
  *
- * Passive: it turns what arrives into events, calls notify once, and waits to be asked.
+ * Passive: it turns what arrives into events, calls notify once, and waits to be asked. One thread;
+ * no call blocks or allocates by what zebra says without a limit. tests/example/announce_one.c is a
+ * whole program.
+ *
+ * Where FRR's releases differ in what a function can promise, it is said there. Source of all such
+ * facts: FRR's lib/zclient.h, zebra/zapi_msg.c and zebra/zebra_gr.c of the releases named, and real
+ * zebras of FRR 7.5.1, 8.4.4, 10.3 and 10.7.1.
  */
 #pragma once
 
@@ -35,26 +41,47 @@ enum zapi_word {
 
 /* "static", …; never NULL. */
 const char *zapi_word_text(enum zapi_word word);
-/* "static" or "table 100" → word and instance (0: none). false: neither known nor well-formed. */
+/*
+ * "static" or "table 100" → word and instance (0: none). Instances go from 1 to 255: FRR 8.4 and
+ * later keep 8 bits of a route's. false: neither known nor well-formed; outputs are untouched.
+ */
 must_check bool zapi_word_parse(const char *text, enum zapi_word *out, uint16_t *out_instance);
-/* Whether the word exists for that family: "ospf N" and "table N" reach IPv4 only. */
+/* Whether bgpd has the word for that family: "ospf N" and "table N" reach IPv4 only. */
 bool zapi_word_has_family(enum zapi_word word, uint8_t family);
 
-enum zapi_nexthop { ZAPI_BLACKHOLE, ZAPI_UNREACHABLE, ZAPI_LO };
+/* What zebra puts into the kernel for a route of ours; all are announced with the node as next hop.
+ */
+enum zapi_nexthop {
+	ZAPI_BLACKHOLE,   /* dropped, if nothing more specific (a local route, NAT) takes it */
+	ZAPI_UNREACHABLE, /* refused with ICMP */
+	ZAPI_LO,          /* dev lo; in the default VRF only */
+};
 
 struct zapi_options {
 	const char *path; /* of zserv.api; copied */
 	enum zapi_word word;
 	uint16_t instance; /* 1 to 255 where the word has one, else 0 */
+	/*
+	 * The VRF of the routes: its name or zebra's number for it, as "show vrf" tells them. NULL
+	 * or "": the default one. Copied. While zebra has no such VRF, the client says so (DOWN)
+	 * and tries again.
+	 */
+	const char *vrf;
 	enum zapi_nexthop nexthop;
 	uint8_t distance; /* administrative distance, 1 to 254 */
-	uint32_t stale_s; /* own types: seconds zebra keeps our routes after we are gone */
+	/*
+	 * Own types: seconds that zebra keeps our routes after we are gone, by graceful restart.
+	 * FRR 9.0 to 10.4 keep them until somebody deletes them; see zapi_status.sweeps_stale.
+	 */
+	uint32_t stale_s;
 	/*
 	 * static only: a route of the feed is ours if it carries one of these tags. The array is
 	 * copied.
 	 */
 	const uint32_t *tags;
 	size_t n_tags;
+	/* Only looks: nothing is ever sent to zebra but questions, whatever the owner wants. */
+	bool observe;
 };
 
 struct zapi_route {
@@ -65,13 +92,14 @@ struct zapi_route {
 
 enum zapi_route_state {
 	ZAPI_PENDING,       /* wanted; zebra has not said anything yet, or is away */
-	ZAPI_INSTALLED,     /* zebra's owner notification: it is in the kernel */
+	ZAPI_INSTALLED,     /* zebra's owner notification: it is in the kernel (own types only) */
 	ZAPI_REDISTRIBUTED, /* zebra's feed: selected, thus what bgpd sees */
 	ZAPI_REJECTED,      /* another route won, or the kernel refused; see reason */
 	ZAPI_WITHDRAWING,   /* not wanted any more; zebra has not confirmed */
 	ZAPI_GONE,          /* the last event of a route; then it is unknown */
 };
 
+/* "pending", …; never NULL. */
 const char *zapi_route_state_text(enum zapi_route_state state);
 
 enum zapi_event_type {
@@ -88,25 +116,42 @@ struct zapi_event {
 	char text[160];              /* empty: nothing to add */
 };
 
+enum zapi_answer { ZAPI_NO, ZAPI_YES, ZAPI_MAYBE };
+
 /* What is known of zebra and of the connection; for status and metrics. */
 struct zapi_status {
 	bool connected;         /* UP and not yet DOWN */
-	const char *release;    /* "8.2-9.0": the release line found; "" while unknown */
 	const char *phase;      /* "waiting", "detecting", "learning", "ready": what it is at */
 	size_t n_routes;        /* wanted */
 	size_t n_redistributed; /* wanted and in the feed */
 	size_t n_leftovers;     /* ours in the feed, but not wanted (yet) */
+	size_t n_feed;          /* all of the feed, others' included */
 	size_t queue_bytes;     /* not yet taken by the socket */
 	uint64_t connects;      /* connections that got as far as UP */
 	uint64_t messages_in;
 	uint64_t messages_out;
-	uint64_t malformed;      /* messages dropped because they did not decode */
-	uint64_t route_failures; /* transitions to REJECTED */
+	uint64_t malformed;        /* messages dropped because they did not decode */
+	uint64_t unknown_releases; /* connections given up because no release line fits */
+	uint64_t route_failures;   /* transitions to REJECTED */
+
+	/* What zebra is. Valid while release is not empty. */
+	char release[16];              /* "8.2-9.0": the release lines that fit; "": not known */
+	enum zapi_answer sweeps_stale; /* removes the routes of a client that never returns */
+	const char *vrf_backend;       /* "VRF devices", "network namespaces" */
+	uint32_t ecmp;                 /* nexthops that a route may have */
+	bool mpls;
+	bool v6_nexthops; /* takes IPv6 nexthops for IPv4 routes; told from 9.1 on */
+	bool restarted;   /* started with -K: keeps what its predecessor left; told from 10.2 on */
+	uint32_t vrf;     /* zebra's number of ours; 0: the default one */
+	struct prefix router_id; /* of our VRF, IPv4; family 0: none told */
 };
 
 /*
- * Connects at once, from the loop. notify(data) runs from a deferred job whenever there are events
- * to pop. Never NULL. The options must be valid: word and instance as zapi_word_parse() gives them.
+ * Connects from the loop, at once; with own types after a second, since a former life of ours may
+ * have died this moment (FRR, all releases: a HELLO handled before that close makes zebra abort
+ * later). notify(data) runs from a deferred job whenever there are events to pop; it may call
+ * anything here, zapi_free() included. Never NULL. The options must be valid: word and instance as
+ * zapi_word_parse() gives them.
  */
 struct zapi *zapi_new(struct loop *loop, const struct zapi_options *options,
 	void (*notify)(void *data), void *data);
@@ -116,10 +161,16 @@ struct zapi *zapi_new(struct loop *loop, const struct zapi_options *options,
  */
 struct zapi *zapi_free(struct zapi *zapi);
 
-/* The next event; false: none left. */
+/*
+ * The next event; false: none left, *out is untouched. Of a route only the latest state is told,
+ * and of the connection the latest 32 events are kept.
+ */
 must_check bool zapi_pop_event(struct zapi *zapi, struct zapi_event *out);
 
-/* Wants the route, or changes it. With CONNECTED it only waits for the confirmation. */
+/*
+ * Wants the route, or changes it; copied. With CONNECTED it only waits for the confirmation. What
+ * was not sent yet is replaced: only the last word counts.
+ */
 void zapi_route_set(struct zapi *zapi, const struct zapi_route *route);
 /* Does not want it any more. Unknown prefixes are deleted if they are left-overs of ours. */
 void zapi_route_clear(struct zapi *zapi, const struct prefix *prefix);
@@ -134,20 +185,31 @@ void zapi_complete(struct zapi *zapi);
 /* Our left-overs that nobody has claimed so far, in order of prefix. *out is for free(). */
 size_t zapi_leftovers(const struct zapi *zapi, struct prefix **out);
 
+/* A selected route of our word in zebra, whoever sent it. */
+struct zapi_feed_route {
+	struct zapi_route route;
+	uint8_t distance;
+	bool readable; /* tag, metric and distance were found; else they are 0 and mean nothing */
+	bool ours;
+	bool orphan; /* static, found in the kernel by a zebra that restarted: nobody holds it */
+};
+
+/* The feed, in order of prefix; empty while not connected. *out is for free(). */
+size_t zapi_feed(const struct zapi *zapi, struct zapi_feed_route **out);
+
 enum zapi_finish {
 	ZAPI_FINISH_KEEP,     /* leave the routes: as if we were to come back */
-	ZAPI_FINISH_WITHDRAW, /* delete all routes of ours, left-overs too, and end graceful restart
-			       */
+	ZAPI_FINISH_WITHDRAW, /* delete all of ours, left-overs too, and end graceful restart */
 };
 
 /*
  * Sends what is queued and waits for zebra to have read it (a barrier: closing at once would lose
  * it); with WITHDRAW also for the confirmations. Then calls done(data), once, at the latest after
- * limit; *ok is false if the limit or a lost connection cut it short. Only zapi_pop_event(),
+ * limit; ok is false if the limit or a lost connection cut it short. Only zapi_pop_event(),
  * zapi_status() and zapi_free() may follow.
  */
 void zapi_finish(struct zapi *zapi, enum zapi_finish how, struct mono limit,
 	void (*done)(void *data, bool ok), void *data);
 
-/* Pointers in *out live until the next turn of the loop. */
+/* Fills *out, which holds no pointers to free. */
 void zapi_status(const struct zapi *zapi, struct zapi_status *out);

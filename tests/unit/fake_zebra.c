@@ -63,20 +63,20 @@ void fake_write_feed(
 {
 	size_t start = wr_size(w);
 
-	wire_write_route_add(w, release, &route->kind, &route->route);
+	wire_write_route_add(w, release_only(release), &route->kind, &route->route);
 	wr_u16_at(w, start + 8,
 		release_fact(
 			release, add ? MSG_REDISTRIBUTE_ROUTE_ADD : MSG_REDISTRIBUTE_ROUTE_DEL));
 }
 
-void fake_write_notify(
-	struct writer *w, enum release release, enum wire_note note, const struct prefix *prefix)
+static void write_notify(struct writer *w, enum release release, uint32_t vrf, enum wire_note note,
+	const struct prefix *prefix)
 {
 	size_t octets = family_octets(prefix->family);
 	size_t size = release_fact(release, octets == 4 ? SIZE_NOTIFY_4 : SIZE_NOTIFY_6);
 	uint32_t code = note;
 
-	write_header(w, size, 0, release_fact(release, MSG_ROUTE_NOTIFY_OWNER));
+	write_header(w, size, vrf, release_fact(release, MSG_ROUTE_NOTIFY_OWNER));
 	wr_bytes(w, &code, sizeof(code));
 	wr_u8(w, prefix->family);
 	wr_u8(w, prefix->len);
@@ -139,6 +139,20 @@ static void answer_error(struct fake_zebra *z, uint32_t vrf, enum wire_error cod
 	send_writer(z, &w);
 }
 
+/* Of the one VRF besides the default one. */
+static void tell_vrf(struct fake_zebra *z, enum fact number)
+{
+	uint8_t data[128], *name;
+	size_t size = release_fact(z->release, SIZE_VRF_ADD);
+	struct writer w = writer_over(data, sizeof(data));
+
+	write_header(&w, size, z->vrf, release_fact(z->release, number));
+	wr_zero(&w, size);
+	name = data + wr_size(&w) - WIRE_VRF_NAME_MAX;
+	memcpy(name, z->vrf_name, MIN(strlen(z->vrf_name), (size_t)WIRE_VRF_NAME_MAX));
+	send_writer(z, &w);
+}
+
 static void answer_hello(struct fake_zebra *z, struct reader body)
 {
 	uint8_t data[256];
@@ -154,6 +168,25 @@ static void answer_hello(struct fake_zebra *z, struct reader body)
 	w = writer_over(data, sizeof(data));
 	fake_write_vrf_add(
 		&w, release_fact(z->release, MSG_VRF_ADD), release_fact(z->release, SIZE_VRF_ADD));
+	send_writer(z, &w);
+	if (z->vrf_name)
+		tell_vrf(z, MSG_VRF_ADD);
+}
+
+void fake_zebra_delete_vrf(struct fake_zebra *z)
+{
+	tell_vrf(z, MSG_VRF_DELETE);
+	z->vrf_name = NULL;
+}
+
+static void answer_router_id(struct fake_zebra *z, uint32_t vrf)
+{
+	static const uint8_t body[] = {AF_INET, 192, 0, 2, 1, 32};
+	uint8_t data[32];
+	struct writer w = writer_over(data, sizeof(data));
+
+	write_header(&w, sizeof(body), vrf, release_fact(z->release, MSG_ROUTER_ID_UPDATE));
+	wr_bytes(&w, body, sizeof(body));
 	send_writer(z, &w);
 }
 
@@ -188,7 +221,7 @@ void fake_zebra_notify(struct fake_zebra *z, enum wire_note note, const struct p
 	uint8_t data[64];
 	struct writer w = writer_over(data, sizeof(data));
 
-	fake_write_notify(&w, z->release, note, prefix);
+	write_notify(&w, z->release, z->vrf_name ? z->vrf : 0, note, prefix);
 	send_writer(z, &w);
 }
 
@@ -232,14 +265,14 @@ void fake_zebra_delete(struct fake_zebra *z, const struct prefix *prefix)
 }
 
 /* What we know to be the layout of the one kind of route that the client sends. */
-static bool read_route(struct reader r, bool add, struct fake_route *out)
+static bool read_route(struct reader r, uint32_t vrf, bool add, struct fake_route *out)
 {
 	uint32_t flags, bits, nexthop_vrf;
 	uint16_t n_nexthops;
 	uint8_t safi, nexthop_type, nexthop_flags;
 	struct prefix *prefix = &out->route.prefix;
 
-	*out = (struct fake_route){.kind.type = 0};
+	*out = (struct fake_route){.kind.vrf = vrf};
 	if (!rd_u8(&r, &out->kind.type) || !rd_u16(&r, &out->kind.instance) ||
 		!rd_u32(&r, &flags) || !rd_u32(&r, &bits) || !rd_u8(&r, &safi) || safi != 1 ||
 		!rd_u8(&r, &prefix->family) || !rd_u8(&r, &prefix->len) ||
@@ -248,7 +281,7 @@ static bool read_route(struct reader r, bool add, struct fake_route *out)
 	if (!add)
 		return (bits & ~0x104u) == 0;
 	if ((bits & 0x0f) != 0x0f || !rd_u16(&r, &n_nexthops) || n_nexthops != 1 ||
-		!rd_u32(&r, &nexthop_vrf) || nexthop_vrf != 0 || !rd_u8(&r, &nexthop_type) ||
+		!rd_u32(&r, &nexthop_vrf) || nexthop_vrf != vrf || !rd_u8(&r, &nexthop_type) ||
 		!rd_u8(&r, &nexthop_flags) || nexthop_flags != 0 ||
 		!rd_skip(&r, nexthop_type == 6 ? 1 : 4))
 		return false;
@@ -256,12 +289,12 @@ static bool read_route(struct reader r, bool add, struct fake_route *out)
 	       rd_u32(&r, &out->route.tag);
 }
 
-static void take_route(struct fake_zebra *z, struct reader body, bool add)
+static void take_route(struct fake_zebra *z, const struct wire_frame *frame, bool add)
 {
 	struct fake_route route;
 	bool own;
 
-	assert(read_route(body, add, &route));
+	assert(read_route(frame->body, frame->vrf, add, &route));
 	own = z->hello_type && route.kind.type == z->hello_type;
 	if (add)
 		fake_zebra_add(z, &route);
@@ -277,16 +310,18 @@ static void take(struct fake_zebra *z, const struct wire_frame *frame)
 
 	if (z->n_commands < FAKE_N_COMMANDS)
 		z->commands[z->n_commands++] = frame->command;
-	if (frame->vrf != 0)
+	if (frame->vrf != 0 && !(z->vrf_name && frame->vrf == z->vrf))
 		answer_error(z, frame->vrf, WIRE_ERROR_NO_VRF);
 	else if (frame->command == release_fact(r, MSG_HELLO))
 		answer_hello(z, frame->body);
+	else if (frame->command == release_fact(r, MSG_ROUTER_ID_ADD))
+		answer_router_id(z, frame->vrf);
 	else if (frame->command == release_fact(r, MSG_REDISTRIBUTE_ADD))
 		subscribe(z, frame->body);
 	else if (frame->command == release_fact(r, MSG_ROUTE_ADD))
-		take_route(z, frame->body, true);
+		take_route(z, frame, true);
 	else if (frame->command == release_fact(r, MSG_ROUTE_DELETE))
-		take_route(z, frame->body, false);
+		take_route(z, frame, false);
 	else if (frame->command != release_fact(r, MSG_CLIENT_CAPABILITIES) &&
 		 frame->command != release_fact(r, MSG_ROUTE_NOTIFY_REQUEST))
 		answer_error(z, 0, WIRE_ERROR_NO_COMMAND);

@@ -31,6 +31,10 @@ struct fake_zebra {
 	struct loop_io listener_io;
 	struct loop_io io;
 
+	/* A VRF besides the default one; NULL: none. */
+	const char *vrf_name;
+	uint32_t vrf;
+
 	/* What it does wrong. */
 	bool silent;          /* reads, but does not answer */
 	bool deaf;            /* does not even read */
@@ -65,14 +69,14 @@ void fake_write_capabilities(struct writer *w, uint16_t number, size_t size);
 void fake_write_vrf_add(struct writer *w, uint16_t number, size_t size);
 void fake_write_feed(
 	struct writer *w, enum release release, const struct fake_route *route, bool add);
-void fake_write_notify(
-	struct writer *w, enum release release, enum wire_note note, const struct prefix *prefix);
 
 /* On the heap, since it is large. Listens at zebra->path from now on. */
 struct fake_zebra *fake_zebra_new(struct loop *loop, enum release release);
 struct fake_zebra *fake_zebra_free(struct fake_zebra *zebra);
 /* Closes the client's connection, as a zebra that ends; it still listens. */
 void fake_zebra_hang_up(struct fake_zebra *zebra);
+/* The VRF goes away, and the client hears of it. */
+void fake_zebra_delete_vrf(struct fake_zebra *zebra);
 
 /* The RIB. Adding and deleting are told to the client if it subscribed. */
 void fake_zebra_add(struct fake_zebra *zebra, const struct fake_route *route);

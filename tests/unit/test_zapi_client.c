@@ -31,6 +31,9 @@ static void on_events(void *data)
 	}
 }
 
+static const char *vrf; /* of the next client */
+static bool observe;
+
 static void start_client(enum zapi_word word)
 {
 	struct zapi_options options = {
@@ -41,6 +44,8 @@ static void start_client(enum zapi_word word)
 		.stale_s = 120,
 		.tags = tags,
 		.n_tags = N_ELEMENTS(tags),
+		.vrf = vrf,
+		.observe = observe,
 	};
 
 	memset(n_events, 0, sizeof(n_events));
@@ -152,6 +157,27 @@ START_TEST(an_own_type_waits_for_a_former_life_to_be_over)
 }
 END_TEST
 
+/* As it is detected, and as it is known after a notification (own types only). */
+static const char *const release_texts[N_RELEASES][2] = {
+	{"7.5", "7.5"},
+	{"8.0", "8.0"},
+	{"8.1", "8.1"},
+	{"8.2-9.0", "8.2-9.0"},
+	{"8.2-9.0", "8.2-9.0"},
+	{"8.2-9.0", "8.2-9.0"},
+	{"8.2-9.0", "8.2-9.0"},
+	{"8.2-9.0", "8.2-9.0"},
+	{"9.1", "9.1"},
+	{"10.0-10.1", "10.0-10.1"},
+	{"10.0-10.1", "10.0-10.1"},
+	{"10.2-10.5", "10.2"},
+	{"10.2-10.5", "10.3-10.5"},
+	{"10.2-10.5", "10.3-10.5"},
+	{"10.2-10.5", "10.3-10.5"},
+	{"10.6-10.7", "10.6-10.7"},
+	{"10.6-10.7", "10.6-10.7"},
+};
+
 START_TEST(every_release_is_spoken_to)
 {
 	enum release release = (enum release)(_i / 2);
@@ -162,7 +188,8 @@ START_TEST(every_release_is_spoken_to)
 	set(A, 4711, 5);
 	turn(20);
 	ck_assert_uint_eq(n_events[ZAPI_EVENT_UP], 1);
-	ck_assert_str_eq(status().release, release_text(release));
+	ck_assert_str_eq(status().release, release_texts[release][own]);
+	ck_assert_uint_eq(status().router_id.len, 32);
 	ck_assert_str_eq(status().phase, "ready");
 	ck_assert(status().connected);
 	expect_route(A, ZAPI_REDISTRIBUTED);
@@ -419,8 +446,93 @@ START_TEST(each_connection_detects_anew)
 	fake_zebra_hang_up(zebra);
 	turn(5);
 	turn_clock(1300);
-	ck_assert_str_eq(status().release, "10.2-10.5");
+	ck_assert_str_eq(status().release, "10.2");
 	ck_assert_uint_eq(in_zebra(A)->kind.type, 27);
+	stop();
+}
+END_TEST
+
+/* By name and by number; everything of ours then travels in it, and what others do elsewhere is
+ * nothing to us. */
+START_TEST(routes_go_to_a_vrf)
+{
+	struct fake_route elsewhere;
+
+	vrf = _i / 2 ? "7" : "tenant";
+	loop = loop_new();
+	zebra = fake_zebra_new(loop, RELEASE_8_4);
+	zebra->vrf_name = "tenant";
+	zebra->vrf = 7;
+	start_client(_i % 2 ? ZAPI_OPENFABRIC : ZAPI_STATIC);
+	set(A, 4711, 5);
+	turn(20);
+	expect_route(A, ZAPI_REDISTRIBUTED);
+	ck_assert_uint_eq(status().vrf, 7);
+	ck_assert_uint_eq(status().router_id.family, AF_INET);
+	ck_assert_uint_eq(in_zebra(A)->kind.vrf, 7);
+	elsewhere = foreign(B, _i % 2 ? TYPE_OPENFABRIC : TYPE_STATIC, 4711);
+	fake_zebra_add(zebra, &elsewhere);
+	turn(4);
+	ck_assert_uint_eq(status().n_feed, 1);
+	ck_assert_uint_eq(n_events[ZAPI_EVENT_PROBLEM], 0);
+
+	/* It goes away, with the routes, and comes back. */
+	fake_zebra_delete_vrf(zebra);
+	turn(4);
+	ck_assert_str_eq(
+		last[ZAPI_EVENT_DOWN].text, _i / 2 ? "zebra has no VRF \"7\" any more"
+						   : "zebra has no VRF \"tenant\" any more");
+	expect_route(A, ZAPI_PENDING);
+	turn_clock(1500);
+	ck_assert_ptr_nonnull(strstr(last[ZAPI_EVENT_DOWN].text, "(yet)"));
+	ck_assert_uint_eq(status().connected, false);
+	zebra->vrf_name = "tenant";
+	zebra->n_routes = 0;
+	turn_clock(3000);
+	turn(20);
+	expect_route(A, ZAPI_REDISTRIBUTED);
+	stop();
+}
+END_TEST
+
+/* Wishes are judged, but nothing is sent that changes anything. */
+START_TEST(an_observer_only_looks)
+{
+	struct zapi_feed_route *feed = NULL;
+	struct fake_route ours, theirs, stale;
+
+	observe = true;
+	loop = loop_new();
+	zebra = fake_zebra_new(loop, RELEASE_10_3);
+	start_client(_i ? ZAPI_OPENFABRIC : ZAPI_STATIC);
+	ours = foreign(A, _i ? TYPE_OPENFABRIC : TYPE_STATIC, 4711);
+	theirs = foreign("10.0.0.0/8", _i ? TYPE_OPENFABRIC : TYPE_STATIC, 1);
+	stale = foreign(B, _i ? TYPE_OPENFABRIC : TYPE_STATIC, 4711);
+	fake_zebra_add(zebra, &ours);
+	fake_zebra_add(zebra, &theirs);
+	fake_zebra_add(zebra, &stale);
+	set(A, 4711, 0);
+	set(C, 4711, 0);
+	zapi_complete(zapi);
+	turn(30);
+	ck_assert_uint_eq(n_events[ZAPI_EVENT_UP], 1);
+	ck_assert_uint_eq(status().n_redistributed, 1);
+	ck_assert_uint_eq(status().n_leftovers, 1);
+	clear(A);
+	clear(B);
+	turn_clock(2000);
+
+	ck_assert_uint_eq(zapi_feed(zapi, &feed), 3);
+	ck_assert_uint_eq(feed[0].route.prefix.len, 8);
+	ck_assert(!feed[0].ours && feed[1].ours && feed[1].readable && feed[1].route.tag == 4711);
+	free(feed);
+	zapi_finish(zapi, ZAPI_FINISH_WITHDRAW, mono_s(5), on_finished, NULL);
+	turn(20);
+	ck_assert_int_eq(finished, 1);
+	ck_assert_uint_eq(zebra->n_routes, 3);
+	ck_assert_uint_eq(zebra->hello_type, 0);
+	ck_assert_uint_eq(
+		fake_zebra_told(zebra, release_fact(RELEASE_10_3, MSG_CLIENT_CAPABILITIES)), 0);
 	stop();
 }
 END_TEST
@@ -679,6 +791,8 @@ int main(void)
 	tcase_add_test(tcase, no_zebra_at_all);
 	tcase_add_test(tcase, everything_is_replayed);
 	tcase_add_test(tcase, each_connection_detects_anew);
+	tcase_add_loop_test(tcase, routes_go_to_a_vrf, 0, 4);
+	tcase_add_loop_test(tcase, an_observer_only_looks, 0, 2);
 	tcase_add_test(tcase, leftovers_are_shown_and_then_deleted);
 	tcase_add_test(tcase, a_deaf_zebra_costs_nothing);
 	tcase_add_test(tcase, malformed_messages_are_counted_and_skipped);

@@ -103,9 +103,9 @@ START_TEST(each_line_is_found)
 	struct signature zebra = signature_of((enum release)_i);
 
 	ck_assert_int_eq(converse(&zebra, false), DETECT_FOUND);
-	ck_assert_int_eq(detect.release, _i);
+	ck_assert_uint_ne(detect.releases.bits & 1u << _i, 0);
 	ck_assert_int_eq(converse(&zebra, true), DETECT_FOUND);
-	ck_assert_int_eq(detect.release, _i);
+	ck_assert_uint_ne(detect.releases.bits & 1u << _i, 0);
 }
 END_TEST
 
@@ -193,7 +193,7 @@ START_TEST(the_default_vrf_is_waited_for)
 	ck_assert_int_eq(take(&w, &out), DETECT_MORE);
 	data[7] = 0;
 	ck_assert_int_eq(take(&w, &out), DETECT_FOUND);
-	ck_assert_int_eq(detect.release, RELEASE_8_2);
+	ck_assert_uint_eq(detect.releases.bits, 0xf8); /* 8.2 to 9.0 */
 }
 END_TEST
 

@@ -70,7 +70,7 @@ static void unseen(const char *prefix)
 
 static void notified(enum wire_note note, const char *prefix)
 {
-	struct wire_notify notify = {note, parse(prefix)};
+	struct wire_notify notify = {.note = note, .prefix = parse(prefix)};
 
 	table_notify(&table, &notify, now);
 }

@@ -29,26 +29,32 @@ enum message {
 	REDISTRIBUTE_ADD,
 	ADD_BLACKHOLE,
 	ADD_LO_IPV6,
+	ROUTER_ID_ADD,
+	ADD_IN_VRF,
 	DELETE,
 };
 
-static void write_message(struct writer *w, enum message message, enum release r)
+static void write_message(struct writer *w, enum message message, enum release release)
 {
-	uint8_t type = r < RELEASE_10_0 ? OPENFABRIC_OLD : OPENFABRIC_NEW;
+	struct releases r = release_only(release);
+	uint8_t type = release < RELEASE_10_0 ? OPENFABRIC_OLD : OPENFABRIC_NEW;
 	struct wire_kind kind = {.type = type, .distance = 20, .nexthop = ZAPI_BLACKHOLE};
 	struct wire_kind lo = {.type = type, .distance = 20, .nexthop = ZAPI_LO};
+	struct wire_kind in_vrf = {.vrf = 7, .type = type, .distance = 20};
 	struct zapi_route ipv4 = {host("10.9.9.9"), 4711, 5}, ipv6 = {host("fd00::9"), 4711, 5};
 
 	switch (message) {
 	case PROBE: wire_write_probe(w); break;
 	case HELLO: wire_write_hello(w, r, type, 0); break;
 	case NOTIFY_REQUEST: wire_write_notify_request(w, r); break;
-	case RESTART_ON: wire_write_restart_on(w, r, 120); break;
-	case RESTART_COMPLETE: wire_write_restart_complete(w, r, AF_INET); break;
-	case RESTART_OFF: wire_write_restart_off(w, r); break;
-	case REDISTRIBUTE_ADD: wire_write_redistribute_add(w, r, AF_INET, type, 0); break;
+	case RESTART_ON: wire_write_restart_on(w, r, 0, 120); break;
+	case RESTART_COMPLETE: wire_write_restart_complete(w, r, 0, AF_INET); break;
+	case RESTART_OFF: wire_write_restart_off(w, r, 0); break;
+	case REDISTRIBUTE_ADD: wire_write_redistribute_add(w, r, &kind, AF_INET); break;
 	case ADD_BLACKHOLE: wire_write_route_add(w, r, &kind, &ipv4); break;
 	case ADD_LO_IPV6: wire_write_route_add(w, r, &lo, &ipv6); break;
+	case ROUTER_ID_ADD: wire_write_router_id_add(w, r, 7); break;
+	case ADD_IN_VRF: wire_write_route_add(w, r, &in_vrf, &ipv4); break;
 	case DELETE: wire_write_route_delete(w, r, &kind, &ipv4); break;
 	}
 }
@@ -93,6 +99,13 @@ static const struct {
 		"003dfe06000000000009 1b 0000 00000000 0000000f 01 0a 80"
 		"fd000000000000000000000000000009"
 		"0001 00000000 01 00 00000001 14 00000005 00001267"},
+	/* AFI, in the header's VRF */
+	{ROUTER_ID_ADD, RELEASE_9_1, "000cfe0600000007000f 0001"},
+	{ROUTER_ID_ADD, RELEASE_10_3, "000cfe06000000070010 0001"},
+	/* the VRF of the header is the nexthop's, too */
+	{ADD_IN_VRF, RELEASE_10_4,
+		"002efe06000000070009 1b 0000 00000000 0000000f 01 02 20 0a090909"
+		"0001 00000007 06 00 01 14 00000005 00001267"},
 	{DELETE, RELEASE_7_5, "001cfe06000000000009 1a 0000 00000000 00000000 01 02 20 0a090909"},
 	{DELETE, RELEASE_10_6, "001cfe0600000000000a 1b 0000 00000000 00000000 01 02 20 0a090909"},
 };
@@ -131,6 +144,11 @@ START_TEST(writes_nothing_beyond_the_end)
 }
 END_TEST
 
+/* Lines that look alike on the wire: what one of them needs, the others pass over. */
+static const struct releases as_10_2 = {
+	1u << RELEASE_10_2 | 1u << RELEASE_10_3 | 1u << RELEASE_10_4 | 1u << RELEASE_10_5};
+static const struct releases as_10_6 = {1u << RELEASE_10_6 | 1u << RELEASE_10_7};
+
 /* The table id travels in a field of its own, announced by a bit, and by a flag from 10.4. */
 START_TEST(writes_the_kernel_table)
 {
@@ -145,8 +163,8 @@ START_TEST(writes_the_kernel_table)
 		      "0020fe0600000000000a 1f 0064 00000800 00000100 01 02 20 0a090909 00000064",
 			expected, sizeof(expected));
 
-	wire_write_route_add(&w, RELEASE_10_2, &kind, &route);
-	wire_write_route_delete(&w, RELEASE_10_2, &kind, &route);
+	wire_write_route_add(&w, as_10_2, &kind, &route);
+	wire_write_route_delete(&w, as_10_2, &kind, &route);
 	ck_assert_uint_eq(wr_size(&w), n);
 	ck_assert_mem_eq(data, expected, n);
 }
@@ -163,8 +181,8 @@ START_TEST(deletes_static_routes_by_metric)
 			 "001cfe0600000000000a 04 0000 00000000 00000000 01 02 20 0a090909",
 		expected, sizeof(expected));
 
-	wire_write_route_delete(&w, RELEASE_10_6, &kind, &route);
-	wire_write_route_delete(&w, RELEASE_10_2, &kind, &route);
+	wire_write_route_delete(&w, as_10_6, &kind, &route);
+	wire_write_route_delete(&w, as_10_2, &kind, &route);
 	ck_assert_uint_eq(wr_size(&w), n);
 	ck_assert_mem_eq(data, expected, n);
 }
@@ -223,13 +241,13 @@ static const struct {
 	{"02000000 02 20 0a090909 000000fe", 1u << RELEASE_7_5, "10.9.9.9", WIRE_INSTALLED},
 	{"03000000 0a 80 fd000000000000000000000000000009 000000fe", 1u << RELEASE_7_5, "fd00::9",
 		WIRE_REMOVED},
-	{"02000000 02 20 0a090909 000000fe 01 01", 0x7e, "10.9.9.9", WIRE_INSTALLED},
-	{"01000000 0a 80 fd000000000000000000000000000009 000000fe 02 01", 0x7e, "fd00::9",
+	{"02000000 02 20 0a090909 000000fe 01 01", 0xffe, "10.9.9.9", WIRE_INSTALLED},
+	{"01000000 0a 80 fd000000000000000000000000000009 000000fe 02 01", 0xffe, "fd00::9",
 		WIRE_BETTER_ADMIN_WON},
-	{"02000000 02 20 0a090909 00 00000000 000000fe 01 01", 0xc0, "10.9.9.9", WIRE_INSTALLED},
+	{"02000000 02 20 0a090909 00 00000000 000000fe 01 01", 0x1f000, "10.9.9.9", WIRE_INSTALLED},
 	{"00000000 0a 80 fd000000000000000000000000000009 00 00000000000000000000000000000000"
 	 "000000fe 02 01",
-		0xc0, "fd00::9", WIRE_FAIL_INSTALL},
+		0x1f000, "fd00::9", WIRE_FAIL_INSTALL},
 };
 
 START_TEST(reads_notifications)
@@ -240,13 +258,20 @@ START_TEST(reads_notifications)
 
 	for (enum release r = 0; r < N_RELEASES; r++) {
 		struct wire_notify notify = {.note = WIRE_N_NOTES};
-		bool ok = wire_read_notify(r, reader_over(data, n), &notify);
+		bool ok = wire_read_notify(release_only(r), reader_over(data, n), &notify);
 
 		ck_assert_int_eq(ok, notes[_i].releases >> r & 1);
 		if (ok) {
 			ck_assert_int_eq(notify.note, notes[_i].note);
 			ck_assert_int_eq(prefix_cmp(&notify.prefix, &expected), 0);
 		}
+	}
+	/* Of all lines, those remain that have the layout. */
+	{
+		struct wire_notify notify;
+
+		ck_assert(wire_read_notify(releases_all(), reader_over(data, n), &notify));
+		ck_assert_uint_eq(notify.fits.bits, notes[_i].releases);
 	}
 }
 END_TEST
@@ -264,7 +289,7 @@ START_TEST(cut_notifications_are_refused)
 	for (size_t cut = 0; cut < n; cut++) {
 		auto_free uint8_t *copy = xmemdup(data, cut + 1);
 
-		ck_assert(!wire_read_notify(r, reader_over(copy, cut), &notify));
+		ck_assert(!wire_read_notify(release_only(r), reader_over(copy, cut), &notify));
 	}
 }
 END_TEST
@@ -283,7 +308,7 @@ START_TEST(bad_notifications_are_refused)
 		struct reader r = reader_over(data, unhex(bad[i], data, sizeof(data)));
 		struct wire_notify notify;
 
-		ck_assert(!wire_read_notify(RELEASE_8_2, r, &notify));
+		ck_assert(!wire_read_notify(release_only(RELEASE_8_2), r, &notify));
 	}
 }
 END_TEST
@@ -300,18 +325,18 @@ static const struct {
 	const char *hex;
 	uint32_t readable; /* on these releases */
 } feeds[] = {
-	{FEED_8_4, 0x3f},
-	{FEED_10_3, 0xe0},
+	{FEED_8_4, 0x3ff},
+	{FEED_10_3, 0x1fc00},
 	/* no weight at all, two nexthops with addresses, a table id behind the tag */
 	{"1b 0000 00000000 0000010f 01 02 20 0a090909"
 	 "0002 00000000 03 00 c0000202 00000002 00000000 02 01 c0000203 00000000"
 	 "14 00000005 00001267 000000fe",
-		0xfe},
+		0x1fffe},
 	/* nexthop group, IPv6 nexthop, opaque data */
 	{"1b 0000 00000000 0000048f 01 02 20 0a090909 00000007"
 	 "0001 00000000 05 00 fe800000000000000000000000000001 00000002"
 	 "14 00000005 00001267 0003 616263",
-		0xfe},
+		0x1fffe},
 	/* labels and backups are nothing of ours */
 	{"1b 0000 00000000 0000000f 01 02 20 0a090909"
 	 "0001 00000000 01 02 00000001 01 10000000 14 00000005 00001267",
@@ -339,13 +364,14 @@ START_TEST(reads_feeds)
 
 	for (enum release r = 0; r < N_RELEASES; r++) {
 		struct wire_route route;
+		char text[RELEASES_STRLEN];
 
-		ck_assert(wire_read_route(r, reader_over(data, n), &route));
+		ck_assert(wire_read_route(release_only(r), reader_over(data, n), &route));
 		ck_assert_uint_eq(route.type, data[0]);
 		ck_assert_uint_eq(route.instance, 0);
 		ck_assert_int_eq(prefix_cmp(&route.prefix, &expected), 0);
 		ck_assert_msg(route.readable == (feeds[_i].readable >> r & 1), "on FRR %s",
-			release_text(r));
+			releases_text(release_only(r), text));
 		ck_assert_uint_eq(route.tag, route.readable ? 4711 : 0);
 		ck_assert_uint_eq(route.metric, route.readable ? 5 : 0);
 	}
@@ -360,12 +386,12 @@ START_TEST(cut_feeds_are_not_ours)
 
 	for (enum release r = 0; r < N_RELEASES; r++) {
 		/* A cut message may be whole for the layout of another line. */
-		if (feeds[_i].readable && (!(feeds[_i].readable >> r & 1) || r == RELEASE_10_0))
+		if (feeds[_i].readable && (!(feeds[_i].readable >> r & 1)))
 			continue;
 		for (size_t cut = 0; cut < n; cut++) {
 			auto_free uint8_t *copy = xmemdup(data, cut + 1);
 			struct wire_route route = {.readable = false};
-			bool ok = wire_read_route(r, reader_over(copy, cut), &route);
+			bool ok = wire_read_route(release_only(r), reader_over(copy, cut), &route);
 
 			ck_assert_int_eq(ok, cut >= 18);
 			/* Cutting one octet off the last case mends it. */
@@ -379,15 +405,16 @@ START_TEST(the_end_tells_the_width_of_weights)
 {
 	static const char hex[] = "1b 0000 00000000 00000009 01 02 20 0a090909"
 				  "0001 00000000 06 04 01 00000000 00000001";
+	static const struct releases as_10_0 = {1u << RELEASE_10_0 | 1u << RELEASE_10_1};
 	uint8_t data[64];
 	size_t n = unhex(hex, data, sizeof(data));
 	struct wire_route route;
 
-	ck_assert(wire_read_route(RELEASE_9_1, reader_over(data, n), &route));
+	ck_assert(wire_read_route(release_only(RELEASE_9_1), reader_over(data, n), &route));
 	ck_assert(route.readable && route.tag == 1);
-	ck_assert(wire_read_route(RELEASE_10_0, reader_over(data, n), &route));
+	ck_assert(wire_read_route(as_10_0, reader_over(data, n), &route));
 	ck_assert(route.readable && route.tag == 1);
-	ck_assert(wire_read_route(RELEASE_10_2, reader_over(data, n), &route));
+	ck_assert(wire_read_route(release_only(RELEASE_10_1), reader_over(data, n), &route));
 	ck_assert(!route.readable);
 }
 END_TEST
@@ -408,11 +435,11 @@ START_TEST(reread_routes_are_marked)
 	for (size_t i = 0; i < N_ELEMENTS(reread); i++) {
 		size_t n = unhex(reread[i], data, sizeof(data));
 
-		ck_assert(wire_read_route(releases[i], reader_over(data, n), &route));
+		ck_assert(wire_read_route(release_only(releases[i]), reader_over(data, n), &route));
 		ck_assert(route.reread && route.readable && route.tag == 0);
 		ck_assert_uint_eq(route.metric, i ? 20 : 0);
 		data[6] = 0x49; /* as staticd's */
-		ck_assert(wire_read_route(releases[i], reader_over(data, n), &route));
+		ck_assert(wire_read_route(release_only(releases[i]), reader_over(data, n), &route));
 		ck_assert(!route.reread);
 	}
 }
@@ -425,16 +452,16 @@ START_TEST(prefixes_are_masked)
 	struct wire_route route;
 	char text[PREFIX_STRLEN];
 
-	ck_assert(wire_read_route(RELEASE_10_2, reader_over(data, n), &route));
+	ck_assert(wire_read_route(release_only(RELEASE_10_2), reader_over(data, n), &route));
 	ck_assert_str_eq(prefix_text(&route.prefix, text), "10.9.224.0/19");
 	data[13] = 33;
-	ck_assert(!wire_read_route(RELEASE_10_2, reader_over(data, n), &route));
+	ck_assert(!wire_read_route(release_only(RELEASE_10_2), reader_over(data, n), &route));
 	data[13] = 0x13;
 	data[12] = 7; /* no such family */
-	ck_assert(!wire_read_route(RELEASE_10_2, reader_over(data, n), &route));
+	ck_assert(!wire_read_route(release_only(RELEASE_10_2), reader_over(data, n), &route));
 	data[12] = AF_INET;
 	data[11] = 2; /* multicast: not what we asked for */
-	ck_assert(!wire_read_route(RELEASE_10_2, reader_over(data, n), &route));
+	ck_assert(!wire_read_route(release_only(RELEASE_10_2), reader_over(data, n), &route));
 }
 END_TEST
 
@@ -448,6 +475,73 @@ START_TEST(close_notifications)
 	ck_assert(client.type == 4 && client.instance == 7);
 	for (size_t cut = 0; cut < n; cut++)
 		ck_assert(!wire_read_close_notify(reader_over(data, cut), &client));
+}
+END_TEST
+
+/* As zebras of 8.4.4, 10.3 and 10.7.1 sent them; the one of 9.1 by its table. */
+static const struct {
+	const char *hex;
+	struct wire_capabilities expected;
+} capabilities[] = {
+	{"00000000 00 00000100 00", {.ecmp = 256}},
+	{"00000001 01 00000040 00 01", {1, 64, true, 1, 0}},
+	{"00000000 00 00000100 00 00 01", {.ecmp = 256, .restart = 1}},
+	{"01 01 00000100 00 01 01", {1, 256, true, 1, 1}},
+};
+
+START_TEST(reads_capabilities)
+{
+	uint8_t data[16];
+	size_t n = unhex(capabilities[_i].hex, data, sizeof(data));
+	const struct wire_capabilities *expected = &capabilities[_i].expected;
+	struct wire_capabilities found;
+
+	ck_assert(wire_read_capabilities(reader_over(data, n), &found));
+	ck_assert_uint_eq(found.vrf_backend, expected->vrf_backend);
+	ck_assert_uint_eq(found.ecmp, expected->ecmp);
+	ck_assert_uint_eq(found.mpls, expected->mpls);
+	ck_assert_uint_eq(found.v6_nexthops, expected->v6_nexthops);
+	ck_assert_uint_eq(found.restart, expected->restart);
+	for (size_t size = 0; size < 9; size++)
+		ck_assert(!wire_read_capabilities(reader_over(data, size), &found));
+	ck_assert(!wire_read_capabilities(reader_over(data, 13), &found));
+}
+END_TEST
+
+/* table (host order), netns name, VRF name */
+START_TEST(reads_vrfs)
+{
+	static const size_t netns[] = {16, 36};
+	uint8_t data[76] = {0xfe};
+	struct wire_vrf vrf;
+
+	for (size_t i = 0; i < N_ELEMENTS(netns); i++) {
+		size_t size = 4 + netns[i] + WIRE_VRF_NAME_MAX;
+
+		memset(data + 4, 'x', size - 4); /* a name that fills its field */
+		ck_assert(wire_read_vrf(reader_over(data, size), &vrf));
+		ck_assert_uint_eq(vrf.table, 254);
+		ck_assert_uint_eq(strlen(vrf.name), WIRE_VRF_NAME_MAX);
+		memcpy(data + 4 + netns[i], "tenant", sizeof("tenant"));
+		ck_assert(wire_read_vrf(reader_over(data, size), &vrf));
+		ck_assert_str_eq(vrf.name, "tenant");
+	}
+	ck_assert(!wire_read_vrf(reader_over(data, 4 + WIRE_VRF_NAME_MAX - 1), &vrf));
+}
+END_TEST
+
+START_TEST(reads_router_ids)
+{
+	uint8_t data[32];
+	size_t n = unhex("02 c0000201 20", data, sizeof(data));
+	struct prefix found = {0}, expected = host("192.0.2.1");
+
+	ck_assert(wire_read_router_id(reader_over(data, n), &found));
+	ck_assert_int_eq(prefix_cmp(&found, &expected), 0);
+	for (size_t cut = 0; cut < n; cut++)
+		ck_assert(!wire_read_router_id(reader_over(data, cut), &found));
+	data[0] = 3; /* no such family */
+	ck_assert(!wire_read_router_id(reader_over(data, n), &found));
 }
 END_TEST
 
@@ -472,5 +566,8 @@ int main(void)
 	tcase_add_test(tcase, reread_routes_are_marked);
 	tcase_add_test(tcase, prefixes_are_masked);
 	tcase_add_test(tcase, close_notifications);
+	tcase_add_loop_test(tcase, reads_capabilities, 0, N_ELEMENTS(capabilities));
+	tcase_add_test(tcase, reads_vrfs);
+	tcase_add_test(tcase, reads_router_ids);
 	return unit_run(suite);
 }
