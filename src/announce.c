@@ -446,6 +446,20 @@ void announce_deinit(struct announce *announce)
 	vec_deinit(&announce->vips, vip_destroy);
 }
 
+void announce_rival(struct announce *announce, const struct prefix *prefix, const char *text)
+{
+	struct vip *vip = find_vip(announce, prefix);
+	auto_free char *whole = NULL;
+	char buf[PREFIX_STRLEN];
+
+	if (!vip || vip_state(vip) != VIP_REJECTED || !vip->note)
+		return;
+	log_info("zapi", "zebra has another route", "address=%s route=%s",
+		prefix_address(prefix, buf), text);
+	whole = xasprintf("%s; zebra has: %s", vip->note, text);
+	note(vip, whole);
+}
+
 void announce_drain(struct announce *announce)
 {
 	struct vip *vip;

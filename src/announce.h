@@ -99,6 +99,9 @@ void announce_synced(struct announce *announce);
 /* zebra's news. */
 void announce_zebra(struct announce *announce, const struct zapi_event *event);
 
+/* Who holds the prefix of a route that zebra rejected. */
+void announce_rival(struct announce *announce, const struct prefix *prefix, const char *text);
+
 /* Gives every announced address the drain tag. */
 void announce_drain(struct announce *announce);
 /* Unbinds everything of ours; only after zebra has withdrawn it all. */

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The command line. All commands but run, check and withdraw ask a running daemon over its status
- * API; where that listens is read from the same configuration.
+ * The command line. All commands but run, check, zebra and withdraw ask a running daemon over its
+ * status API; where that listens is read from the same configuration.
  */
 #include "cli.h"
 
 #include "config.h"
 #include "daemon.h"
 #include "http.h"
+#include "look.h"
 
 #include <getopt.h>
 #include <jansson.h>
@@ -67,6 +68,16 @@ static int run_run(const struct call *call)
 static int run_withdraw(const struct call *call)
 {
 	return with_daemon_config(call, daemon_withdraw);
+}
+
+static int run_zebra(const struct call *call)
+{
+	auto_config struct config *config =
+		load_config(call->config_path ? call->config_path : DEFAULT_CONFIG);
+
+	if (!config)
+		return EXIT_CONFIG;
+	return look_at_zebra(config, !strcmp(call->output, "json"));
 }
 
 static int run_check(const struct call *call)
@@ -187,7 +198,7 @@ static void print_status(const json_t *json)
 {
 	const json_t *zebra = json_object_get(json, "zebra");
 	const json_t *kubernetes = json_object_get(json, "kubernetes");
-	const json_t *addresses = json_object_get(json, "addresses"), *address;
+	const json_t *addresses = json_object_get(json, "addresses"), *address, *problem;
 	int width = 15;
 	size_t i;
 
@@ -198,11 +209,14 @@ static void print_status(const json_t *json)
 		json_is_true(json_object_get(kubernetes, "synced")) ? "synced" : "not synced yet",
 		(long long)json_integer_value(json_object_get(kubernetes, "services")),
 		(long long)json_integer_value(json_object_get(kubernetes, "pods")));
-	printf("zebra       %s, FRR %s, redistribute %s, %lld routes, %lld confirmed\n\n",
+	printf("zebra       %s, FRR %s, redistribute %s, %lld routes, %lld confirmed\n",
 		json_is_true(json_object_get(zebra, "connected")) ? "connected" : "not connected",
 		string_of(zebra, "release", "unknown"), string_of(zebra, "redistribute", ""),
 		(long long)json_integer_value(json_object_get(zebra, "routes")),
 		(long long)json_integer_value(json_object_get(zebra, "redistributed")));
+	json_array_foreach (json_object_get(json, "problems"), i, problem)
+		printf("problem     %s\n", json_string_value(problem));
+	putchar('\n');
 	json_array_foreach (addresses, i, address)
 		width = MAX(width, (int)strlen(string_of(address, "address", "")));
 	printf("%-*s %-12s %-8s %-10s %-14s %s\n", width, "ADDRESS", "STATE", "SINCE", "TAG",
@@ -244,6 +258,9 @@ static const struct command commands[] = {
 		"Shows what a running cosmolet announces, and what zebra has confirmed."},
 	{"why", "ADDRESS|NAMESPACE/NAME [--config FILE | --http ADDRESS:PORT]", "ch", 1, 1, run_why,
 		"Tells why an address or a service is announced, or is not."},
+	{"zebra", "[-o table|json] [--config FILE]", "co", 0, 0, run_zebra,
+		"Asks zebra itself what it is, and which routes of our word it has. Changes "
+		"nothing."},
 	{"withdraw", "[--config FILE]", "c", 0, 0, run_withdraw,
 		"Withdraws and unbinds everything that cosmolet left on this node. None may be "
 		"running."},

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define CONFIG_MAX_BYTES (1u << 20)
+#define VRF_NAME_MAX     35 /* FRR's lib/vrf.h, 7.5 to 10.7 */
 
 enum kind { STRING, INTEGER, CHOICE, CHOICES, STRINGS, PREFIXES, RETIRED };
 
@@ -66,6 +67,15 @@ static const struct key keys[] = {
 		"The word behind `redistribute` in bgpd: `static`, `openfabric`, `babel`, `nhrp`, "
 		"`isis`, "
 		"`ospf N`, `table N`, `table-direct N` or `connected`."},
+	{"announce.vrf", STRING, AT(announce_vrf), NULL, NULL, 0, 0,
+		"The VRF of the routes, by its name or zebra's number (`show vrf`); unset: the "
+		"default one. The word behind `redistribute` then stands under `router bgp … "
+		"vrf`."},
+	{"announce.nexthop", CHOICE, AT(announce_nexthop), "blackhole", "blackhole unreachable lo",
+		0, 0,
+		"What the kernel does with packets that nothing more specific takes: drop them, "
+		"refuse them, or send them to `lo`. With `loopback.mode: none` only `lo` lets "
+		"processes of the node itself reach the services."},
 	{"announce.tag", INTEGER, AT(announce_tag), "4711", NULL, 1, UINT32_MAX,
 		"Route tag, for `match tag` in your route-map. With `static` it also marks routes "
 		"as ours."},
@@ -547,6 +557,33 @@ static int check_loopback(struct load *load)
 	return 0;
 }
 
+/* What belongs to the default VRF cannot be had in another one. */
+static int check_vrf(struct load *load)
+{
+	const struct config *config = load->config;
+	struct where where = where_of(load, "announce.vrf");
+
+	if (config->announce_vrf && !*config->announce_vrf)
+		return refuse(load, &where, "must not be empty; write a VRF's name, or remove it");
+	if (config->announce_vrf && strlen(config->announce_vrf) > VRF_NAME_MAX)
+		return refuse(load, &where, "\"%s\" is longer than FRR's %d characters for a VRF",
+			config->announce_vrf, VRF_NAME_MAX);
+	if (config->announce_vrf && strpbrk(config->announce_vrf, " \t\r\n"))
+		return refuse(load, &where, "\"%s\" holds blanks, which no VRF's name does",
+			config->announce_vrf);
+	if (config->announce_vrf && config->announce_nexthop == ZAPI_LO)
+		return refuse(load, &where,
+			"\"%s\" and announce.nexthop: lo exclude each other: lo belongs to the "
+			"default VRF; write announce.nexthop: blackhole",
+			config->announce_vrf);
+	if (config->announce_vrf && config->word == ZAPI_TABLE_DIRECT)
+		return refuse(load, &where,
+			"\"%s\" and \"redistribute %s\" exclude each other: the kernel table is "
+			"the default VRF's; write announce.redistribute: static",
+			config->announce_vrf, config->announce_redistribute);
+	return 0;
+}
+
 static int check_source(struct load *load)
 {
 	const struct config *config = load->config;
@@ -608,10 +645,14 @@ static int check_all(struct load *load)
 	if (config->announce_drain_tag == config->announce_tag)
 		return refuse(load, &drain, "must differ from announce.tag");
 	complete_socket_path(config);
+	config->tags[0] = (uint32_t)config->announce_tag;
+	config->tags[1] = (uint32_t)config->announce_drain_tag;
 	if (r == 0)
 		r = check_word(load);
 	if (r == 0)
 		r = check_loopback(load);
+	if (r == 0)
+		r = check_vrf(load);
 	if (r == 0)
 		r = check_source(load);
 	if (r == 0)

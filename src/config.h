@@ -41,6 +41,8 @@ struct config {
 	struct config_strings services_classes;
 	int64_t services_min_ready;
 	char *announce_redistribute;
+	char *announce_vrf;   /* NULL: the default one */
+	int announce_nexthop; /* enum zapi_nexthop */
 	int64_t announce_tag;
 	int64_t announce_metric;
 	int64_t announce_distance;
@@ -55,9 +57,10 @@ struct config {
 	int logging_level;
 	int logging_format;
 
-	/* Derived from announce_redistribute. */
+	/* Derived: from announce_redistribute; and the tags that mark a static route as ours. */
 	enum zapi_word word;
 	uint16_t instance;
+	uint32_t tags[2];
 
 	char **warnings; /* keys that no longer act, and such; each a line of its own */
 	size_t n_warnings;

@@ -160,25 +160,60 @@ static void on_source(void *data)
 
 /* zebra's events */
 
+static void log_connected(const struct daemon *daemon)
+{
+	struct zapi_status status;
+
+	zapi_status(daemon->zapi, &status);
+	log_info("zapi", "connected", "release=%s leftovers=%zu", status.release,
+		status.n_leftovers);
+}
+
+static void take_zebra_event(struct daemon *daemon, const struct zapi_event *event)
+{
+	switch (event->type) {
+	case ZAPI_EVENT_UP:
+		log_connected(daemon);
+		bgpd_zebra_up(daemon->bgpd);
+		break;
+	case ZAPI_EVENT_DOWN:
+		log_warn("zapi", "no connection to zebra; retrying", "reason=%s", event->text);
+		bgpd_zebra_down(daemon->bgpd);
+		break;
+	case ZAPI_EVENT_PROBLEM: log_warn("zapi", "problem", "text=%s", event->text); break;
+	case ZAPI_EVENT_ROUTE:
+		if (event->state == ZAPI_REJECTED && !daemon->stopping)
+			rival_ask(daemon->rival, &event->prefix);
+		break;
+	}
+}
+
 static void on_zebra(void *data)
 {
 	struct daemon *daemon = data;
 	struct zapi_event event;
-	struct zapi_status status;
 
 	while (zapi_pop_event(daemon->zapi, &event)) {
-		zapi_status(daemon->zapi, &status);
-		if (event.type == ZAPI_EVENT_UP)
-			log_info("zapi", "connected", "release=%s leftovers=%zu", status.release,
-				status.n_leftovers);
-		else if (event.type == ZAPI_EVENT_DOWN)
-			log_warn("zapi", "no connection to zebra; retrying", "reason=%s",
-				event.text);
-		else if (event.type == ZAPI_EVENT_PROBLEM)
-			log_warn("zapi", "problem", "text=%s", event.text);
-		if (daemon->initialised)
-			announce_zebra(&daemon->announce, &event);
+		take_zebra_event(daemon, &event);
+		announce_zebra(&daemon->announce, &event);
 	}
+}
+
+static void on_rival(void *data, const struct prefix *prefix, const char *text)
+{
+	struct daemon *daemon = data;
+
+	announce_rival(&daemon->announce, prefix, text);
+}
+
+static void on_bgpd(void *data)
+{
+	const struct daemon *daemon = data;
+
+	if (bgpd_is_deaf(daemon->bgpd))
+		log_err("bgpd", BGPD_DEAF_TEXT);
+	else
+		log_info("bgpd", "bgpd was restarted, and hears of our routes again");
 }
 
 static void on_loopback_problem(void *data, const char *text)
@@ -427,26 +462,41 @@ static int build_loopback(struct daemon *daemon)
 	return r < 0 ? fail("loopback", error) : 0;
 }
 
-static void build_zapi(struct daemon *daemon, void (*notify)(void *data))
+void daemon_zapi_options(const struct config *config, struct zapi_options *out)
 {
-	const struct config *config = daemon->config;
-	const uint32_t tags[] = {
-		(uint32_t)config->announce_tag, (uint32_t)config->announce_drain_tag};
-	struct zapi_options options = {
+	*out = (struct zapi_options){
 		.path = config->frr_socket_path,
 		.word = config->word,
 		.instance = config->instance,
-		.nexthop = ZAPI_BLACKHOLE,
+		.vrf = config->announce_vrf,
+		.nexthop = (enum zapi_nexthop)config->announce_nexthop,
 		.distance = (uint8_t)config->announce_distance,
 		.stale_s = (uint32_t)config->frr_stale_seconds,
-		.tags = tags,
-		.n_tags = N_ELEMENTS(tags),
+		.tags = config->tags,
+		.n_tags = N_ELEMENTS(config->tags),
 	};
+}
 
+static void build_zapi(struct daemon *daemon, void (*notify)(void *data))
+{
+	const struct config *config = daemon->config;
+	struct zapi_options options;
+
+	daemon_zapi_options(config, &options);
 	daemon->zapi = zapi_new(daemon->loop, &options, notify, daemon);
 	announce_init(&daemon->announce, daemon->loop, config, daemon->loopback, daemon->zapi,
 		&daemon->metrics);
 	daemon->initialised = true;
+}
+
+/* What FRR's other sockets tell. Nothing depends on it. */
+static void build_vty(struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+
+	daemon->bgpd = bgpd_new(daemon->loop, config->frr_socket_path, on_bgpd, daemon);
+	daemon->rival = rival_new(
+		daemon->loop, config->frr_socket_path, config->announce_vrf, on_rival, daemon);
 }
 
 static int build_k8s(struct daemon *daemon)
@@ -499,6 +549,8 @@ static int build(struct daemon *daemon)
 	int r = build_routing(daemon, on_signal, on_zebra);
 
 	if (r == 0)
+		build_vty(daemon);
+	if (r == 0)
 		r = build_k8s(daemon);
 	if (r == 0)
 		r = build_http(daemon);
@@ -509,6 +561,8 @@ static void tear_down(struct daemon *daemon)
 {
 	daemon->http = http_free(daemon->http);
 	daemon->k8s = k8s_free(daemon->k8s);
+	daemon->rival = rival_free(daemon->rival);
+	daemon->bgpd = bgpd_free(daemon->bgpd);
 	if (daemon->initialised)
 		announce_deinit(&daemon->announce);
 	daemon->zapi = zapi_free(daemon->zapi);

@@ -9,11 +9,13 @@
 #include <cosmolet/zapi.h>
 
 #include "announce.h"
+#include "bgpd.h"
 #include "cluster.h"
 #include "config.h"
 #include "http.h"
 #include "loopback.h"
 #include "metrics.h"
+#include "rival.h"
 
 #define MAX_STREAMS 256 /* shown; a directory may have more files */
 
@@ -23,6 +25,8 @@ struct daemon {
 	struct metrics metrics;
 	struct loopback *loopback;
 	struct zapi *zapi;
+	struct bgpd *bgpd;
+	struct rival *rival;
 	struct k8s *k8s;
 	struct cluster cluster;
 	struct announce announce;
@@ -47,6 +51,9 @@ int daemon_run(const struct config *config);
 
 /* Withdraws and unbinds all that is ours, without a cluster. Exit code. */
 int daemon_withdraw(const struct config *config);
+
+/* Of the zapi room, as the configuration has it; borrows from it. */
+void daemon_zapi_options(const struct config *config, struct zapi_options *out);
 
 /* What is missing, by name, for readiness: "api server, zebra". NULL: nothing. For free(). */
 char *daemon_missing(const struct daemon *daemon);

@@ -158,6 +158,14 @@ static void write_zebra(const struct daemon *daemon, FILE *out)
 		(unsigned long long)status.messages_in, (unsigned long long)status.messages_out);
 	counter(out, "zapi_malformed_total", "ZAPI messages that did not decode.",
 		status.malformed);
+	counter(out, "zapi_unknown_releases_total",
+		"Connections given up because zebra is of no known release.",
+		status.unknown_releases);
+	gauge(out, "zapi_feed_routes", "Routes of the redistributed word in zebra, of anybody.",
+		(double)status.n_feed);
+	gauge(out, "bgpd_deaf",
+		"Whether zebra was restarted without bgpd, which then hears of no change.",
+		bgpd_is_deaf(daemon->bgpd));
 	counter(out, "route_failures_total", "Routes that zebra rejected.", status.route_failures);
 }
 

@@ -35,6 +35,7 @@ static json_t *zebra_json(const struct daemon *daemon)
 {
 	struct zapi_status status;
 	json_t *json = json_object();
+	char buf[PREFIX_STRLEN];
 
 	zapi_status(daemon->zapi, &status);
 	set_bool(json, "connected", status.connected);
@@ -45,6 +46,11 @@ static json_t *zebra_json(const struct daemon *daemon)
 	set_number(json, "routes", status.n_routes);
 	set_number(json, "redistributed", status.n_redistributed);
 	set_number(json, "leftovers", status.n_leftovers);
+	set_number(json, "feed", status.n_feed);
+	set_string(json, "vrf", daemon->config->announce_vrf);
+	set_string(json, "router_id",
+		status.router_id.family ? prefix_address(&status.router_id, buf) : NULL);
+	set_bool(json, "bgpd_deaf", bgpd_is_deaf(daemon->bgpd));
 	set_number(json, "queue_bytes", status.queue_bytes);
 	set_number(json, "connects", status.connects);
 	return json;
@@ -138,6 +144,16 @@ static json_t *vip_json(const struct vip *vip)
 	return json;
 }
 
+/* What an operator has to do something about. */
+static json_t *problems_json(const struct daemon *daemon)
+{
+	json_t *json = json_array();
+
+	if (bgpd_is_deaf(daemon->bgpd))
+		json_array_append_new(json, json_string(BGPD_DEAF_TEXT));
+	return json;
+}
+
 char *status_json(const struct daemon *daemon)
 {
 	json_auto_t *json = json_object();
@@ -152,6 +168,7 @@ char *status_json(const struct daemon *daemon)
 	json_object_set_new(json, "kubernetes", source_json(daemon));
 	json_object_set_new(json, "zebra", zebra_json(daemon));
 	json_object_set_new(json, "loopback", loopback_json(daemon));
+	json_object_set_new(json, "problems", problems_json(daemon));
 	vec_foreach (&daemon->announce.vips, vip, i) {
 		counts[vip_state(vip)]++;
 		json_array_append_new(addresses, vip_json(vip));

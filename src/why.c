@@ -95,6 +95,8 @@ static void print_zebra(FILE *out, const struct daemon *daemon, const struct vip
 			"where it says "
 			"\"redistribute %s\" and the route-map permits\n",
 			vip->route.tag, vip->route.metric, word);
+		if (bgpd_is_deaf(daemon->bgpd))
+			fprintf(out, "  but %s\n", BGPD_DEAF_TEXT);
 		break;
 	case VIP_REJECTED: fprintf(out, "  zebra does not use our route: %s\n", vip->note); break;
 	case VIP_PENDING:

@@ -56,6 +56,9 @@ def test_frr_restarted_and_upgraded(start: Any, frr_release: str, word: str) -> 
     daemon.manifest('web')
     lab.tor.wait_for(set())
     wait_until(lambda: not local_routes(lab), 5, 'everything to be unbound')
+    # bgpd was restarted with zebra, so there is nothing to complain of, also when the grace is over.
+    time.sleep(5)
+    assert daemon.log_lines('room=bgpd') == [] and daemon.status()['problems'] == []
 
 
 def test_connected_addresses(start: Any) -> None:

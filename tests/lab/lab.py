@@ -71,7 +71,7 @@ service integrated-vtysh-config
 '''
 
 BGP = '''\
-router bgp {own_as}
+router bgp {own_as}{vrf}
  bgp router-id {own4}
  no bgp ebgp-requires-policy
  no bgp default ipv4-unicast
@@ -94,12 +94,13 @@ router bgp {own_as}
 
 
 def node_config(word: str = 'static', operator_routes: bool = True,
-                services: Iterable[str] = SERVICES, services6: Iterable[str] = SERVICES6) -> str:
+                services: Iterable[str] = SERVICES, services6: Iterable[str] = SERVICES6, vrf: str = '') -> str:
     """The node's: `redistribute WORD` through a route-map that knows our tags (or, for connected, our prefixes)."""
     text = COMMON.format(name='node')
     if operator_routes:
-        text += ''.join(f'{"ipv6" if ":" in prefix else "ip"} route {prefix} blackhole tag {OPERATOR_TAG}\n'
-                        for prefix in OPERATOR_ROUTES)
+        routes = ''.join(f'{" " if vrf else ""}{"ipv6" if ":" in prefix else "ip"} route {prefix} blackhole tag {OPERATOR_TAG}\n'
+                         for prefix in OPERATOR_ROUTES)
+        text += f'vrf {vrf}\n{routes}exit-vrf\n' if vrf else routes
     text += _prefix_list('ip', 'SERVICES', services, 32) + _prefix_list('ipv6', 'SERVICES6', services6, 128)
     if word == 'connected':
         text += _route_map('SVC', 10, 'ip address prefix-list SERVICES', COMMUNITY)
@@ -109,7 +110,7 @@ def node_config(word: str = 'static', operator_routes: bool = True,
             text += _route_map(name, 10, f'tag {TAG}', COMMUNITY)
             text += _route_map(name, 20, f'tag {DEGRADED_TAG}', DEGRADED_COMMUNITY)
             text += _route_map(name, 30, f'tag {OPERATOR_TAG}', OPERATOR_COMMUNITY)
-    text += BGP.format(own_as=NODE_AS, own4=NODE_V4, peer_as=TOR_AS, peer4=TOR_V4, peer6=TOR_V6, more='',
+    text += BGP.format(own_as=NODE_AS, vrf=f' vrf {vrf}' if vrf else '', own4=NODE_V4, peer_as=TOR_AS, peer4=TOR_V4, peer6=TOR_V6, more='',
                        more4=f'  redistribute {word} route-map SVC\n',
                        more6='' if word.split()[0] in IPV4_ONLY else f'  redistribute {word} route-map SVC6\n')
     return text
@@ -118,7 +119,7 @@ def node_config(word: str = 'static', operator_routes: bool = True,
 def tor_config() -> str:
     """The ToR's: waits for the node, and writes down every update."""
     return COMMON.format(name='tor') + 'debug bgp updates in\n' + BGP.format(
-        own_as=TOR_AS, own4=TOR_V4, peer_as=NODE_AS, peer4=NODE_V4, peer6=NODE_V6, more4='', more6='',
+        own_as=TOR_AS, vrf='', own4=TOR_V4, peer_as=NODE_AS, peer4=NODE_V4, peer6=NODE_V6, more4='', more6='',
         more=f' neighbor {NODE_V4} passive\n neighbor {NODE_V6} passive\n')
 
 
@@ -141,10 +142,12 @@ class Router:
     MOUNTS = {'run': 'run/frr', 'etc': 'etc/frr', 'log': 'var/log/frr', 'lib': 'var/lib/frr', 'tmp': 'var/tmp/frr'}
 
     def __init__(self, sandbox: Sandbox, name: str, release: str, config: str,
-                 daemons: Iterable[str] = ('zebra', 'bgpd', 'staticd')) -> None:
+                 daemons: Iterable[str] = ('zebra', 'bgpd', 'staticd'), vrfs: Iterable[str] = ()) -> None:
+        """vrfs: more VRFs by name, each a network namespace (zebra -n)."""
         self.name, self.config = name, config
         self.sandbox = sandbox
         self.namespace = sandbox.namespace(name)
+        self.vrfs = {vrf: sandbox.namespace(f'{name}-{vrf}') for vrf in vrfs}
         self.directory = sandbox.directory / name
         self.run_directory = self.directory / 'run'
         self.zserv = self.run_directory / 'zserv.api'
@@ -233,7 +236,8 @@ class Router:
     def established(self) -> bool:
         """Are the sessions of both families up, with nothing left to be sent first?"""
         with contextlib.suppress(OSError, ValueError):
-            summary = json.loads(self.vty('bgpd', 'show bgp summary json'))
+            vrf = ''.join(f'vrf {vrf} ' for vrf in self.vrfs)
+            summary = json.loads(self.vty('bgpd', f'show bgp {vrf}summary json'))
             peers = [peer for family in ('ipv4Unicast', 'ipv6Unicast')
                      for peer in summary.get(family, {}).get('peers', {}).values()]
             return len(peers) >= 2 and all(peer['state'] == 'Established' for peer in peers)
@@ -290,8 +294,19 @@ class Router:
             f'[ "$1" = --inside ] || exec nsenter --net=/run/netns/{self.namespace} -- unshare --mount --uts -- "$0" --inside "$@"\n'
             f'shift\nhostname {self.name}\nmount --rbind /dev {root}/dev\nmount --bind /proc {root}/proc\n'
             + ''.join(f'mount --bind {shlex.quote(str(self.directory / ours))} {root}/{theirs}\n' for ours, theirs in self.MOUNTS.items())
-            + f'TZ=UTC LC_ALL=C exec chroot {root} "$@"\n')
+            + self._mount_vrfs(root) + f'TZ=UTC LC_ALL=C exec chroot {root} "$@"\n')
         enter.chmod(0o755)
+
+    def _mount_vrfs(self, root: str) -> str:
+        """zebra takes each file of /run/netns for a VRF: it sees only ours."""
+        if not self.vrfs:
+            return ''
+        directory = self.directory / 'netns'
+        directory.mkdir(exist_ok=True)
+        for vrf in self.vrfs:
+            (directory / vrf).touch()
+        return (f'mkdir -p {root}/run/netns\nmount --bind {shlex.quote(str(directory))} {root}/run/netns\n'
+                + ''.join(f'mount --bind /run/netns/{namespace} {root}/run/netns/{vrf}\n' for vrf, namespace in self.vrfs.items()))
 
     def _ids(self) -> tuple[int, int, int]:
         def look(file: str, name: str) -> int:
@@ -303,7 +318,7 @@ class Router:
         for daemon in daemons:
             argv = [str(self.directory / 'enter'), f'/usr/lib/frr/{daemon}', '-A', '127.0.0.1', '-P', '0']
             if daemon == 'zebra':
-                argv += ['-s', '90000000']  # Debian's own setting
+                argv += ['-s', '90000000', *(['-n'] if self.vrfs else [])]  # the size is Debian's own setting
             with open(self.directory / 'log' / f'{daemon}.out', 'ab') as out:
                 self._running[daemon] = self.sandbox.popen(
                     self.namespace, argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd='/', process_group=0)
@@ -445,12 +460,16 @@ class Lab:
     """A node and its ToR, connected, both BGP sessions up and complete; as a context manager, gone afterwards."""
 
     def __init__(self, node: str = '8.4', tor: str = '8.4', word: str = 'static', operator_routes: bool = True,
-                 config: str | None = None, daemons: Iterable[str] = ('zebra', 'bgpd', 'staticd')) -> None:
+                 config: str | None = None, daemons: Iterable[str] = ('zebra', 'bgpd', 'staticd'),
+                 vrf: str = '') -> None:
+        """vrf: the node speaks BGP with the ToR in this VRF, and there redistributes the word."""
+        self.vrf = vrf
         self._expected = OPERATOR_ROUTES if word == 'static' and operator_routes and not config else ()
         self.sandbox = Sandbox()
         try:
             self.directory = self.sandbox.directory
-            self.node = Router(self.sandbox, 'node', node, config or node_config(word, operator_routes), daemons)
+            self.node = Router(self.sandbox, 'node', node, config or node_config(word, operator_routes, vrf=vrf), daemons,
+                               [vrf] if vrf else [])
             self.tor = Tor(self.sandbox, tor, tor_config())
             self._connect()
             with ThreadPoolExecutor() as pool:
@@ -475,12 +494,12 @@ class Lab:
         self.close()
 
     def _connect(self) -> None:
-        ip('link', 'add', 'uplink', 'netns', self.node.namespace, 'type', 'veth',
-           'peer', 'name', 'downlink', 'netns', self.tor.namespace)
-        for router, link, v4, v6 in ((self.node, 'uplink', NODE_V4, NODE_V6), (self.tor, 'downlink', TOR_V4, TOR_V6)):
-            ip('-n', router.namespace, 'address', 'add', f'{v4}/30', 'dev', link)
-            ip('-n', router.namespace, 'address', 'add', f'{v6}/64', 'dev', link, 'nodad')
-            ip('-n', router.namespace, 'link', 'set', link, 'up')
+        node = self.node.vrfs[self.vrf] if self.vrf else self.node.namespace
+        ip('link', 'add', 'uplink', 'netns', node, 'type', 'veth', 'peer', 'name', 'downlink', 'netns', self.tor.namespace)
+        for namespace, link, v4, v6 in ((node, 'uplink', NODE_V4, NODE_V6), (self.tor.namespace, 'downlink', TOR_V4, TOR_V6)):
+            ip('-n', namespace, 'address', 'add', f'{v4}/30', 'dev', link)
+            ip('-n', namespace, 'address', 'add', f'{v6}/64', 'dev', link, 'nodad')
+            ip('-n', namespace, 'link', 'set', link, 'up')
 
 
 def main() -> None:

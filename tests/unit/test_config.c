@@ -44,6 +44,8 @@ START_TEST(an_empty_file_is_the_defaults)
 	ck_assert_int_eq(config->announce_tag, 4711);
 	ck_assert_int_eq(config->word, ZAPI_STATIC);
 	ck_assert_uint_eq(config->services_addresses, 7);
+	ck_assert_ptr_null(config->announce_vrf);
+	ck_assert_int_eq(config->announce_nexthop, ZAPI_BLACKHOLE);
 	first = printed(config);
 	/* What is printed reads to the same. */
 	ck_assert_msg(load(first, &again, &error) == 0, "%s", error);
@@ -63,7 +65,7 @@ START_TEST(every_key_is_read)
 				   "  load_balancer_classes: ['', a.io/b]\n"
 				   "  min_ready: 3\n"
 				   "announce: {redistribute: table-direct 200, tag: 4294967295, "
-				   "metric: 7, distance: 30,\n"
+				   "metric: 7, distance: 30, nexthop: unreachable,\n"
 				   "  on_stop: drain, drain_tag: 1, drain_seconds: 0}\n"
 				   "loopback: {mode: address, interface: lo0}\n"
 				   "frr: {socket_path: /run/frr, stale_seconds: 60}\n"
@@ -86,6 +88,7 @@ START_TEST(every_key_is_read)
 	ck_assert_int_eq(config->services_min_ready, 3);
 	ck_assert_int_eq(config->word, ZAPI_TABLE_DIRECT);
 	ck_assert_uint_eq(config->instance, 200);
+	ck_assert_int_eq(config->announce_nexthop, ZAPI_UNREACHABLE);
 	ck_assert_int_eq(config->announce_tag, 4294967295);
 	ck_assert_int_eq(config->announce_on_stop, ON_STOP_DRAIN);
 	ck_assert_int_eq(config->loopback_mode, LOOPBACK_ADDRESS);
@@ -123,8 +126,8 @@ static const struct {
 	const char *error;
 } bad[] = {
 	{"announce:\n  tagg: 1\n", PATH
-		":2:3: announce.tagg: unknown key; allowed in announce are: redistribute, tag, "
-		"metric, distance, on_stop, drain_tag, drain_seconds"},
+		":2:3: announce.tagg: unknown key; allowed in announce are: redistribute, vrf, "
+		"nexthop, tag, metric, distance, on_stop, drain_tag, drain_seconds"},
 	{"anounce: 1\n",
 		PATH ":1:1: anounce: unknown key; allowed are: node, kubernetes, services, "
 		     "announce, loopback, frr, http, logging"},
@@ -155,6 +158,23 @@ static const struct {
 	{"kubernetes: {path: /x}\n", PATH ":1:20: kubernetes.path: does not act with "
 					  "kubernetes.source: cluster; remove it, or write source: "
 					  "files"},
+	{"announce: {vrf: ''}\n",
+		PATH ":1:17: announce.vrf: must not be empty; write a VRF's name, or remove it"},
+	{"announce: {vrf: 'a b'}\n",
+		PATH ":1:17: announce.vrf: \"a b\" holds blanks, which no VRF's name does"},
+	{"announce: {vrf: a23456789012345678901234567890123456}\n",
+		PATH ":1:17: announce.vrf: \"a23456789012345678901234567890123456\" is longer than "
+		     "FRR's 35 characters for a VRF"},
+	{"announce: {vrf: red, nexthop: lo}\n",
+		PATH ":1:17: announce.vrf: \"red\" and announce.nexthop: lo exclude each other: lo "
+		     "belongs to the default VRF; write announce.nexthop: blackhole"},
+	{"announce: {vrf: red, redistribute: table-direct 9}\n", PATH
+		":1:17: announce.vrf: \"red\" and \"redistribute table-direct 9\" exclude each "
+		"other: the kernel table is the default VRF's; write announce.redistribute: "
+		"static"},
+	{"announce: {nexthop: drop}\n", PATH
+		":1:21: announce.nexthop: \"drop\" is not allowed; write blackhole, unreachable or "
+		"lo"},
 	{"services: {allow: [10.0.0.1/8]}\n", PATH
 		":1:20: services.allow: \"10.0.0.1/8\" is no prefix; write ADDRESS/LENGTH without "
 		"bits behind the length, like 192.0.2.0/24 or 2001:db8::/64"},
