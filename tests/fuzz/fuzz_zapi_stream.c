@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whatever zebra's socket says, into a whole client. The first octet chooses the word, the second
- * how many octets arrive at a time, the rest is the stream. Between them the owner wants and
+ * Whatever zebra's socket says, into a whole client. The first octet chooses the word, and whether
+ * the client has a VRF or only looks; the second how many octets arrive at a time; the rest is the
+ * stream. Between them the owner wants and
  * unwants routes.
  */
 #include <assert.h>
@@ -14,6 +15,8 @@
 #include "client.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define N_WORDS (ZAPI_CONNECTED + 1)
 
 static const uint32_t tags[] = {4711, 4712};
 
@@ -39,6 +42,7 @@ static void owner_acts(struct run *run, unsigned step)
 {
 	struct zapi_route route = {.tag = 4711 + step % 3, .metric = step};
 	struct zapi_status status;
+	auto_free struct zapi_feed_route *feed = NULL;
 
 	if (!prefix_parse_host(step % 2 ? "10.9.9.9" : "fd00::9", &route.prefix))
 		abort();
@@ -49,6 +53,7 @@ static void owner_acts(struct run *run, unsigned step)
 	if (step == 4)
 		zapi_complete(run->zapi);
 	zapi_status(run->zapi, &status);
+	assert(zapi_feed(run->zapi, &feed) == status.n_feed);
 	assert(status.queue_bytes < 100000 && status.n_redistributed <= status.n_routes);
 }
 
@@ -79,7 +84,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		run.loop = loop_free(run.loop);
 		return 0;
 	}
-	options.word = (enum zapi_word)(data[0] % (ZAPI_CONNECTED + 1));
+	options.word = (enum zapi_word)(data[0] % N_WORDS);
+	options.vrf = data[0] / N_WORDS % 3 == 1 ? "tenant" : NULL;
+	options.observe = data[0] / N_WORDS % 3 == 2;
 	options.instance = options.word >= ZAPI_OSPF && options.word <= ZAPI_TABLE_DIRECT ? 100 : 0;
 	chunk = 1 + (size_t)data[1] * 16;
 	run.peer = fds[1];
