@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any, Callable
@@ -10,7 +11,8 @@ import pytest
 from cosmolet import Cosmolet, pod, service
 from lab import COMMUNITY, OPERATOR_COMMUNITY, OPERATOR_ROUTES, Lab
 
-N = 100
+N = 500  # services, of two addresses each
+ALONE = (3, 7)  # their pods have manifests of their own
 FOREIGN = '203.0.113.99'
 WORDS = ('static', 'openfabric')
 
@@ -29,7 +31,8 @@ def prefixes(*indexes: int) -> set[str]:
 
 def write_services(daemon: Cosmolet, n: int = N) -> None:
     daemon.manifest('services', *(service(f's{i}', [v4(i), v6(i)]) for i in range(n)))
-    for i in range(n):
+    daemon.manifest('pods', *(pod(f'p{i}', f's{i}') for i in range(n) if i not in ALONE))
+    for i in ALONE:
         daemon.manifest(f'pod-{i}', pod(f'p{i}', f's{i}'))
 
 
@@ -51,12 +54,23 @@ def setup(request: pytest.FixtureRequest, cosmolet: Path, lab: Callable[..., Lab
     daemon.close()
 
 
-def test_the_whole_way(setup: tuple[Lab, Cosmolet]) -> None:
+def restart_unnoticed(lab: Lab, daemon: Cosmolet, end: Callable[[], object]) -> None:
+    """Ended somehow and started again: the ToR receives not one update."""
+    mark = time.time()
+    end()
+    time.sleep(1.5)
+    daemon.start()
+    daemon.wait_states({address: 'announced' for i in range(N) for address in (v4(i), v6(i))})
+    time.sleep(1)
+    assert lab.tor.events(mark) == []
+
+
+def test_the_whole_way(setup: tuple[Lab, Cosmolet], tmp_path: Path) -> None:
     lab, daemon = setup
     everything = prefixes(*range(N))
     before = operator_state(lab)
 
-    # In: a hundred services of both families, with the community of the operator's route-map.
+    # In: five hundred services of both families, with the community of the operator's route-map.
     write_services(daemon)
     daemon.start()
     table = lab.tor.wait_for(everything)
@@ -76,24 +90,19 @@ def test_the_whole_way(setup: tuple[Lab, Cosmolet]) -> None:
     daemon.manifest('pod-7', pod('p7', 's7'))
     lab.tor.wait_for(everything)
     assert {(e.kind, e.prefix) for e in lab.tor.events(mark)} == {('announce', p) for p in prefixes(7)}
+    flipped = time.time()
 
-    # Killed, and started again: the ToR notices nothing.
-    mark = time.time()
-    daemon.kill()
-    time.sleep(1.5)
-    daemon.start()
-    daemon.wait_states({**{v4(i): 'announced' for i in range(N)}, **{v6(i): 'announced' for i in range(N)}})
-    time.sleep(1)
-    assert lab.tor.events(mark) == []
+    # Killed, stopped in good order, and upgraded: the ToR notices nothing.
+    restart_unnoticed(lab, daemon, daemon.kill)
+    restart_unnoticed(lab, daemon, lambda: daemon.stop() == 0 or pytest.fail(daemon.tail()))
+    new = Path(shutil.copy(daemon.binary, tmp_path / 'cosmolet-new'))
 
-    # Stopped in good order, and started again: nothing either.
-    mark = time.time()
-    assert daemon.stop() == 0
-    time.sleep(1.5)
-    daemon.start()
-    daemon.wait_states({**{v4(i): 'announced' for i in range(N)}, **{v6(i): 'announced' for i in range(N)}})
-    time.sleep(1)
-    assert lab.tor.events(mark) == []
+    def upgrade() -> None:
+        daemon.kill()
+        daemon.binary = new
+
+    restart_unnoticed(lab, daemon, upgrade)
+    assert lab.tor.events(flipped) == []
 
     # What went away while it was dead is removed at the start, and nothing else.
     daemon.kill()

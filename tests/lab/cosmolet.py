@@ -24,6 +24,7 @@ class Cosmolet:
 
     def __init__(self, node: Router, directory: Path, word: str = 'static', **settings: Any) -> None:
         self.node = node
+        self.binary = BINARY
         self.directory = directory
         self.manifests = directory / 'manifests'
         self.manifests.mkdir(parents=True, exist_ok=True)
@@ -54,7 +55,7 @@ class Cosmolet:
 
     def start(self, ready: bool = True) -> Cosmolet:
         with self.log.open('ab') as log:
-            self.process = self.node.popen([str(BINARY), 'run', '--config', str(self.config)],
+            self.process = self.node.popen([str(self.binary), 'run', '--config', str(self.config)],
                                            stdout=log, stderr=log, env=self.environment)
         if ready:
             self.wait_ready()
@@ -80,7 +81,7 @@ class Cosmolet:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A cosmolet command, run beside the daemon."""
-        return self.node.run([str(BINARY), *arguments], check=False, env=self.environment)
+        return self.node.run([str(self.binary), *arguments], check=False, env=self.environment)
 
     def get(self, path: str, method: str = 'GET') -> tuple[int, str]:
         """Asks the daemon over HTTP; (0, '') if it does not answer."""
