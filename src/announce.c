@@ -439,6 +439,11 @@ void announce_init(struct announce *announce, struct loop *loop, const struct co
 	vec_init(&announce->owners, owner_cmp);
 }
 
+void announce_configure(struct announce *announce, const struct config *config)
+{
+	announce->config = config;
+}
+
 void announce_deinit(struct announce *announce)
 {
 	announce->synced = false;

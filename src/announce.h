@@ -96,6 +96,9 @@ void announce_service(struct announce *announce, const char *namespace, const ch
  */
 void announce_synced(struct announce *announce);
 
+/* Another configuration, which must outlive this; every service is then to be told anew. */
+void announce_configure(struct announce *announce, const struct config *config);
+
 /* zebra's news. */
 void announce_zebra(struct announce *announce, const struct zapi_event *event);
 

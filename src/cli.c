@@ -49,25 +49,29 @@ static struct config *load_config(const char *path)
 	return NULL;
 }
 
-static int with_daemon_config(const struct call *call, int (*run)(const struct config *config))
+/* The configuration of a command that works as the daemon does, or NULL: refused. */
+static struct config *load_daemon_config(const struct call *call)
 {
-	auto_config struct config *config =
-		load_config(call->config_path ? call->config_path : DEFAULT_CONFIG);
+	struct config *config = load_config(call->config_path ? call->config_path : DEFAULT_CONFIG);
 
-	if (!config)
-		return EXIT_CONFIG;
-	log_setup((enum log_level)config->logging_level, (enum log_format)config->logging_format);
-	return run(config);
+	if (config)
+		log_setup((enum log_level)config->logging_level,
+			(enum log_format)config->logging_format);
+	return config;
 }
 
 static int run_run(const struct call *call)
 {
-	return with_daemon_config(call, daemon_run);
+	struct config *config = load_daemon_config(call);
+
+	return config ? daemon_run(config) : EXIT_CONFIG;
 }
 
 static int run_withdraw(const struct call *call)
 {
-	return with_daemon_config(call, daemon_withdraw);
+	auto_config struct config *config = load_daemon_config(call);
+
+	return config ? daemon_withdraw(config) : EXIT_CONFIG;
 }
 
 static int run_zebra(const struct call *call)
@@ -250,7 +254,8 @@ static int run_status(const struct call *call)
 
 static const struct command commands[] = {
 	{"run", "[--config FILE]", "c", 0, 0, run_run,
-		"Announces until SIGTERM. FILE is " DEFAULT_CONFIG " unless given."},
+		"Announces until SIGTERM. FILE is " DEFAULT_CONFIG
+		" unless given; it is read again when it changes, and on SIGHUP."},
 	{"check", "[FILE | --keys]", "k", 0, 1, run_check,
 		"Checks a configuration and prints what it comes to; --keys prints the table of "
 		"all keys."},

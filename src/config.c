@@ -647,6 +647,7 @@ static int check_all(struct load *load)
 	complete_socket_path(config);
 	config->tags[0] = (uint32_t)config->announce_tag;
 	config->tags[1] = (uint32_t)config->announce_drain_tag;
+	config->n_tags = 2;
 	if (r == 0)
 		r = check_word(load);
 	if (r == 0)
@@ -694,6 +695,8 @@ int config_load(const char *path, struct config **out, char **out_error)
 	struct load load = {.config = config, .file = path, .out_error = out_error};
 	int r;
 
+	config->path = xstrdup(path);
+
 	/* Lists and words of the defaults first; ${NODE_NAME} only if the file leaves it to that.
 	 */
 	for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
@@ -728,6 +731,7 @@ struct config *config_free(struct config *config)
 	for (size_t i = 0; i < config->n_warnings; i++)
 		free(config->warnings[i]);
 	free(config->warnings);
+	free(config->path);
 	free(config);
 	return NULL;
 }
@@ -809,6 +813,95 @@ void config_print(const struct config *config, FILE *out)
 		fprintf(out, "%s%s: ", dot ? "  " : "", dot ? dot + 1 : key->path);
 		print_value(key, field, out);
 		fputc('\n', out);
+	}
+}
+
+/* Comparing. */
+
+/* How a key takes effect, by the beginning of its path; all others: CHANGE_LIVE. */
+static const struct {
+	const char *path;
+	enum config_change change;
+} changes[] = {
+	{"node", CHANGE_RESTART},
+	{"kubernetes.", CHANGE_RESTART},
+	{"services.namespaces", CHANGE_RESTART},
+	{"announce.redistribute", CHANGE_WITHDRAW},
+	{"announce.vrf", CHANGE_WITHDRAW},
+	{"announce.nexthop", CHANGE_RESTART},
+	{"announce.distance", CHANGE_RESTART},
+	{"announce.tag", CHANGE_RESTART},
+	{"announce.drain_tag", CHANGE_RESTART},
+	{"loopback.", CHANGE_WITHDRAW},
+	{"frr.socket_path", CHANGE_WITHDRAW},
+	{"frr.stale_seconds", CHANGE_RESTART},
+	{"http.", CHANGE_RESTART},
+};
+
+static enum config_change change_of(const char *path)
+{
+	for (size_t i = 0; i < N_ELEMENTS(changes); i++) {
+		if (!strncmp(path, changes[i].path, strlen(changes[i].path)))
+			return changes[i].change;
+	}
+	return CHANGE_LIVE;
+}
+
+/* For free(). */
+static char *value_text(const struct config *config, const struct key *key)
+{
+	const void *field = (const char *)config + key->offset;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out;
+
+	if (key->kind == STRING && !*(char *const *)field)
+		return xstrdup("unset");
+	out = xmemstream(&text, &size);
+	print_value(key, field, out);
+	fclose(out);
+	return text;
+}
+
+enum config_change config_compare(
+	const struct config *from, const struct config *to, char **out_text)
+{
+	enum config_change change = CHANGE_NONE;
+	size_t size = 0;
+	FILE *out = xmemstream(out_text, &size);
+
+	for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
+		auto_free char *before = NULL;
+		auto_free char *after = NULL;
+
+		if (keys[i].kind == RETIRED)
+			continue;
+		before = value_text(from, &keys[i]);
+		after = value_text(to, &keys[i]);
+		if (!strcmp(before, after))
+			continue;
+		fprintf(out, "%s%s: %s -> %s", change ? "; " : "", keys[i].path, before, after);
+		change = MAX(change, change_of(keys[i].path));
+	}
+	fclose(out);
+	return change;
+}
+
+static bool has_tag(const struct config *config, uint32_t tag)
+{
+	for (size_t i = 0; i < config->n_tags; i++) {
+		if (config->tags[i] == tag)
+			return true;
+	}
+	return false;
+}
+
+/* After many changes the oldest are forgotten. */
+void config_inherit_tags(struct config *config, const struct config *from)
+{
+	for (size_t i = 0; i < from->n_tags && config->n_tags < CONFIG_N_TAGS; i++) {
+		if (!has_tag(config, from->tags[i]))
+			config->tags[config->n_tags++] = from->tags[i];
 	}
 }
 

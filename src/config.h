@@ -17,6 +17,9 @@ enum config_on_stop { ON_STOP_KEEP, ON_STOP_WITHDRAW, ON_STOP_DRAIN };
 /* Which addresses of a service are candidates; bits of services.addresses. */
 enum address_kind { KIND_CLUSTER_IP, KIND_LOAD_BALANCER, KIND_EXTERNAL_IP, N_KINDS };
 
+/* The tag, the drain tag, and those of the configurations before. */
+#define CONFIG_N_TAGS 16
+
 struct config_strings {
 	char **items;
 	size_t n;
@@ -25,6 +28,14 @@ struct config_strings {
 struct config_prefixes {
 	struct prefix *items;
 	size_t n;
+};
+
+/* How a changed key takes effect; of several, the last one. */
+enum config_change {
+	CHANGE_NONE,
+	CHANGE_LIVE,     /* decided anew with it, at once */
+	CHANGE_RESTART,  /* connections and parts are made anew; the routes stay meanwhile */
+	CHANGE_WITHDRAW, /* the same, but what was announced the old way is withdrawn first */
 };
 
 /* One field per key of the file; config.c's table says what each means and may hold. */
@@ -57,10 +68,15 @@ struct config {
 	int logging_level;
 	int logging_format;
 
-	/* Derived: from announce_redistribute; and the tags that mark a static route as ours. */
+	/*
+	 * Derived: from announce_redistribute; and the tags that mark a static route as ours, those
+	 * of the configurations before this one included.
+	 */
 	enum zapi_word word;
 	uint16_t instance;
-	uint32_t tags[2];
+	uint32_t tags[CONFIG_N_TAGS];
+	size_t n_tags;
+	char *path; /* of the file */
 
 	char **warnings; /* keys that no longer act, and such; each a line of its own */
 	size_t n_warnings;
@@ -72,6 +88,15 @@ struct config {
  */
 must_check int config_load(const char *path, struct config **out, char **out_error);
 struct config *config_free(struct config *config);
+
+/*
+ * What lies between two configurations. *out_text, for free(), names each key that differs, with
+ * both values: "announce.tag: 4711 -> 4712; …".
+ */
+enum config_change config_compare(
+	const struct config *from, const struct config *to, char **out_text);
+/* Makes the tags of the configuration before count as ours, too, and those it had inherited. */
+void config_inherit_tags(struct config *config, const struct config *from);
 
 /* Prints the effective configuration as YAML that config_load() would read to the same. */
 void config_print(const struct config *config, FILE *out);

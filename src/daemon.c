@@ -24,6 +24,9 @@
 #define WITHDRAW_LIMIT mono_s(15)
 #define LOCK_RETRY     mono_s(1)
 
+/* What the loop ends with when another life is to follow; no exit code. */
+#define CODE_AGAIN (-1)
+
 /* Planning */
 
 struct name {
@@ -319,10 +322,20 @@ static void on_question(void *data, const char *path, const char *query, struct 
 
 /* Stopping */
 
+/* One life is over; the next one begins with another configuration. */
+static bool ends_for_another(struct daemon *daemon)
+{
+	if (daemon->next)
+		loop_stop(daemon->loop, CODE_AGAIN);
+	return daemon->next != NULL;
+}
+
 static void on_kept(void *data, bool ok)
 {
 	struct daemon *daemon = data;
 
+	if (ends_for_another(daemon))
+		return;
 	log_info("daemon", ok ? "stopped; the routes stay" : "stopped, but zebra did not answer");
 	loop_stop(daemon->loop, 0);
 }
@@ -333,6 +346,8 @@ static void on_withdrawn(void *data, bool ok)
 
 	if (ok)
 		announce_unbind_all(&daemon->announce);
+	if (ends_for_another(daemon))
+		return;
 	log_info("daemon", ok ? "stopped; everything is withdrawn"
 			      : "stopped, but zebra did not confirm: addresses stay bound");
 	loop_stop(daemon->loop, 0);
@@ -363,11 +378,85 @@ static void stop(struct daemon *daemon)
 	}
 }
 
+/* Configuration */
+
+static void refuse_config(struct daemon *daemon, const char *error)
+{
+	daemon->metrics.reloads[RELOAD_REFUSED]++;
+	if (daemon->config_error && !strcmp(daemon->config_error, error))
+		return;
+	str_set(&daemon->config_error, error);
+	log_err("config", "refused; what is in use stays", "error=%s", error);
+}
+
+/* Everything that is decided is decided anew. */
+static void configure_live(struct daemon *daemon, struct config *config)
+{
+	struct config *old = daemon->config;
+	const struct k8s_object *service;
+
+	daemon->config = config;
+	log_setup((enum log_level)config->logging_level, (enum log_format)config->logging_format);
+	announce_configure(&daemon->announce, config);
+	vec_foreach (&daemon->cluster.services, service, i)
+		on_service_changed(daemon, service->meta.namespace, service->meta.name);
+	config_free(old);
+}
+
+/* Connections and parts are made anew, as by a restart: no peer sees it, unless it must. */
+static void configure_again(struct daemon *daemon, struct config *config, bool withdraw)
+{
+	daemon->next = config;
+	daemon->stopping = true;
+	if (withdraw)
+		withdraw_all(daemon);
+	else
+		zapi_finish(daemon->zapi, ZAPI_FINISH_KEEP, KEEP_LIMIT, on_kept, daemon);
+}
+
+static void reload(struct daemon *daemon)
+{
+	auto_free char *error = NULL;
+	auto_free char *differences = NULL;
+	struct config *config = NULL;
+	enum config_change change;
+
+	if (daemon->stopping)
+		return;
+	if (config_load(daemon->config->path, &config, &error) < 0) {
+		refuse_config(daemon, error);
+		return;
+	}
+	str_set(&daemon->config_error, NULL);
+	config_inherit_tags(config, daemon->config);
+	change = config_compare(daemon->config, config, &differences);
+	daemon->metrics.reloads[change ? RELOAD_APPLIED : RELOAD_UNCHANGED]++;
+	if (change)
+		log_info("config", "changed", "keys=%s", differences);
+	switch (change) {
+	case CHANGE_NONE: config_free(config); break;
+	case CHANGE_LIVE: configure_live(daemon, config); break;
+	case CHANGE_RESTART: configure_again(daemon, config, false); break;
+	case CHANGE_WITHDRAW: configure_again(daemon, config, true); break;
+	}
+}
+
+static void on_file(void *data)
+{
+	reload(data);
+}
+
 static void on_signal(void *data, int signo)
 {
 	static const char *const ways[] = {"keep", "withdraw", "drain"};
 	struct daemon *daemon = data;
 
+	if (signo == SIGHUP) {
+		log_info(
+			"config", "reading the configuration again", "signal=%s", strsignal(signo));
+		reload(daemon);
+		return;
+	}
 	if (daemon->stopping) {
 		log_warn("daemon", "a second signal: leaving at once", "signal=%s",
 			strsignal(signo));
@@ -442,13 +531,13 @@ static int build_base(struct daemon *daemon, loop_signal_fn *on_signals)
 	sigset_t set;
 
 	daemon->loop = loop_new();
-	daemon->started = wall_now();
 	daemon->lock_fd = -1;
 	vec_init(&daemon->changed, name_cmp);
 	cluster_init(&daemon->cluster, on_service_changed, daemon);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	return loop_signals(daemon->loop, &set, on_signals, daemon);
 }
 
@@ -473,7 +562,7 @@ void daemon_zapi_options(const struct config *config, struct zapi_options *out)
 		.distance = (uint8_t)config->announce_distance,
 		.stale_s = (uint32_t)config->frr_stale_seconds,
 		.tags = config->tags,
-		.n_tags = N_ELEMENTS(config->tags),
+		.n_tags = config->n_tags,
 	};
 }
 
@@ -554,11 +643,19 @@ static int build(struct daemon *daemon)
 		r = build_k8s(daemon);
 	if (r == 0)
 		r = build_http(daemon);
+	if (r == 0) {
+		daemon->filewatch =
+			filewatch_new(daemon->loop, daemon->config->path, on_file, daemon);
+		if (!daemon->filewatch)
+			log_warn("config", "cannot be watched; send SIGHUP after a change",
+				"file=%s", daemon->config->path);
+	}
 	return r;
 }
 
 static void tear_down(struct daemon *daemon)
 {
+	daemon->filewatch = filewatch_free(daemon->filewatch);
 	daemon->http = http_free(daemon->http);
 	daemon->k8s = k8s_free(daemon->k8s);
 	daemon->rival = rival_free(daemon->rival);
@@ -577,18 +674,67 @@ static void tear_down(struct daemon *daemon)
 		close(daemon->lock_fd);
 }
 
-int daemon_run(const struct config *config)
+static void begin(struct daemon *daemon, struct config *config)
 {
-	struct daemon daemon = {.config = config};
-	int code = 1;
+	*daemon = (struct daemon){
+		.config = config,
+		.metrics = daemon->metrics,
+		.started = daemon->started,
+		.config_error = daemon->config_error,
+	};
+	for (size_t i = 0; i < config->n_warnings; i++)
+		log_warn("config", config->warnings[i]);
+}
+
+/* A configuration that nobody can live with (a port that is taken, say) gives way. */
+static int go_back(struct daemon *daemon, struct config **config, struct config **before)
+{
+	if (!*before)
+		return 1;
+	log_err("config", "cannot be used; going back to the one before");
+	str_set(&daemon->config_error, "it could not be started with, as the log tells");
+	daemon->metrics.reloads[RELOAD_REFUSED]++;
+	config_free(*config);
+	*config = TAKE(*before);
+	return CODE_AGAIN;
+}
+
+/* One life, with one configuration at a time. CODE_AGAIN: *config is for the next one. */
+static int live(struct daemon *daemon, struct config **config, struct config **before)
+{
+	int code;
+
+	begin(daemon, *config);
+	if (build(daemon) < 0) {
+		tear_down(daemon);
+		return go_back(daemon, config, before);
+	}
+	*before = config_free(*before);
+	code = loop_run(daemon->loop);
+	*config = daemon->config; /* it may have changed on the way */
+	if (code == CODE_AGAIN) {
+		*before = *config;
+		*config = TAKE(daemon->next);
+	}
+	config_free(daemon->next);
+	tear_down(daemon);
+	return code;
+}
+
+int daemon_run(struct config *config)
+{
+	struct daemon daemon = {.started = wall_now()};
+	struct config *before = NULL; /* to go back to */
+	int code;
 
 	log_info("daemon", "starting", "version=%s node=%s redistribute=%s", COSMOLET_VERSION,
 		config->node, config->announce_redistribute);
-	for (size_t i = 0; i < config->n_warnings; i++)
-		log_warn("config", config->warnings[i]);
-	if (build(&daemon) == 0)
-		code = loop_run(daemon.loop);
-	tear_down(&daemon);
+	do
+		code = live(&daemon, &config, &before);
+	while (code == CODE_AGAIN);
+	config_free(before);
+	config_free(config);
+	free(daemon.config_error);
 	return code;
 }
 
@@ -641,7 +787,7 @@ static void on_no_zebra(struct loop_timer *timer)
 	on_cleaned(container_of(timer, struct daemon, stop_timer), false);
 }
 
-int daemon_withdraw(const struct config *config)
+int daemon_withdraw(struct config *config)
 {
 	struct daemon daemon = {.config = config};
 	int code = 1;

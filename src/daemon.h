@@ -12,6 +12,7 @@
 #include "bgpd.h"
 #include "cluster.h"
 #include "config.h"
+#include "filewatch.h"
 #include "http.h"
 #include "loopback.h"
 #include "metrics.h"
@@ -19,8 +20,13 @@
 
 #define MAX_STREAMS 256 /* shown; a directory may have more files */
 
+enum reload_result { RELOAD_APPLIED, RELOAD_UNCHANGED, RELOAD_REFUSED, N_RELOAD_RESULTS };
+
 struct daemon {
-	const struct config *config;
+	struct config *config;
+	struct config *next; /* to be built anew with, once this one has come to its end */
+	struct filewatch *filewatch;
+	char *config_error; /* why the file is not what we run with; NULL: it is */
 	struct loop *loop;
 	struct metrics metrics;
 	struct loopback *loopback;
@@ -44,13 +50,14 @@ struct daemon {
 };
 
 /*
- * Runs until SIGTERM or SIGINT. They must be blocked already. Returns the exit code of the process:
- * 0 after an orderly stop, 1 if it could not start.
+ * Runs until SIGTERM or SIGINT; reads its configuration again on SIGHUP. All three must be blocked
+ * already. Takes the configuration over. Returns the exit code of the process: 0 after an orderly
+ * stop, 1 if it could not start.
  */
-int daemon_run(const struct config *config);
+int daemon_run(struct config *config);
 
 /* Withdraws and unbinds all that is ours, without a cluster. Exit code. */
-int daemon_withdraw(const struct config *config);
+int daemon_withdraw(struct config *config);
 
 /* Of the zapi room, as the configuration has it; borrows from it. */
 void daemon_zapi_options(const struct config *config, struct zapi_options *out);

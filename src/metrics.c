@@ -206,6 +206,18 @@ static void write_watches(const struct daemon *daemon, FILE *out)
 		daemon->synced);
 }
 
+static void write_reloads(const struct daemon *daemon, FILE *out)
+{
+	static const char *const results[N_RELOAD_RESULTS] = {"applied", "unchanged", "refused"};
+
+	family(out, "config_reloads_total", "counter", "Readings of a changed configuration.");
+	for (int i = 0; i < N_RELOAD_RESULTS; i++)
+		fprintf(out, "cosmolet_config_reloads_total{result=\"%s\"} %llu\n", results[i],
+			(unsigned long long)daemon->metrics.reloads[i]);
+	gauge(out, "config_last_reload_successful",
+		"Whether the configuration in use is what the file says.", !daemon->config_error);
+}
+
 static void write_loopback(const struct daemon *daemon, FILE *out)
 {
 	struct loopback_status status;
@@ -264,6 +276,7 @@ void metrics_write(const struct daemon *daemon, FILE *out)
 	write_watches(daemon, out);
 	counter(out, "problems_total", "Input that was ignored, of all sources.",
 		daemon->metrics.problems);
+	write_reloads(daemon, out);
 	write_loopback(daemon, out);
 	write_process(daemon, out);
 }

@@ -27,6 +27,7 @@ struct metrics {
 	uint64_t transitions[N_DIRECTIONS][N_REASONS];
 	struct histogram propagation[N_DIRECTIONS]; /* from the event to zebra's confirmation */
 	uint64_t problems;                          /* input that was ignored */
+	uint64_t reloads[3];                        /* by enum reload_result */
 };
 
 void histogram_add(struct histogram *histogram, struct mono duration);

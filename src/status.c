@@ -151,6 +151,10 @@ static json_t *problems_json(const struct daemon *daemon)
 
 	if (bgpd_is_deaf(daemon->bgpd))
 		json_array_append_new(json, json_string(BGPD_DEAF_TEXT));
+	if (daemon->config_error)
+		json_array_append_new(
+			json, json_sprintf("the configuration in use is not the file's: %s",
+				      daemon->config_error));
 	return json;
 }
 

@@ -378,10 +378,12 @@ static void take_vrf_add(struct session *s, const struct wire_frame *frame)
 		return;
 	}
 	snprintf(number, sizeof(number), "%u", (unsigned)frame->vrf);
-	if (s->vrf_known || !s->vrf || (strcmp(s->vrf, vrf.name) && strcmp(s->vrf, number)))
+	if (s->vrf_known || !s->vrf)
 		return;
-	s->vrf_known = true;
-	s->kind.vrf = frame->vrf;
+	if (strcmp(s->vrf, vrf.name) == 0 || strcmp(s->vrf, number) == 0) {
+		s->vrf_known = true;
+		s->kind.vrf = frame->vrf;
+	}
 }
 
 static void vrf_missing(struct session *s, const char *how)

@@ -210,6 +210,67 @@ START_TEST(errors_name_place_key_and_way_out)
 }
 END_TEST
 
+static struct config *loaded(const char *yaml)
+{
+	struct config *config = NULL;
+	auto_free char *error = NULL;
+
+	setenv("NODE_NAME", "n1", 1);
+	ck_assert_msg(load(yaml, &config, &error) == 0, "%s", error);
+	return config;
+}
+
+static const struct {
+	const char *from, *to;
+	enum config_change change;
+	const char *text;
+} comparisons[] = {
+	{"", "", CHANGE_NONE, ""},
+	{"services: {min_ready: 1}", "", CHANGE_NONE, ""},
+	{"", "services: {min_ready: 2}", CHANGE_LIVE, "services.min_ready: 1 -> 2"},
+	{"", "services: {allow: [10.0.0.0/8], addresses: [cluster_ip]}", CHANGE_LIVE,
+		"services.addresses: [cluster_ip, load_balancer_ip, external_ip] -> [cluster_ip]; "
+		"services.allow: [] -> [\"10.0.0.0/8\"]"},
+	{"logging: {level: debug}", "frr: {stale_seconds: 9}", CHANGE_RESTART,
+		"frr.stale_seconds: 300 -> 9; logging.level: debug -> info"},
+	{"announce: {vrf: red}", "announce: {tag: 7}", CHANGE_WITHDRAW,
+		"announce.vrf: \"red\" -> unset; announce.tag: 4711 -> 7"},
+};
+
+START_TEST(configurations_are_compared)
+{
+	auto_config struct config *from = loaded(comparisons[_i].from);
+	auto_config struct config *to = loaded(comparisons[_i].to);
+	auto_free char *text = NULL;
+
+	ck_assert_int_eq(config_compare(from, to, &text), comparisons[_i].change);
+	ck_assert_str_eq(text, comparisons[_i].text);
+}
+END_TEST
+
+START_TEST(tags_are_inherited_once)
+{
+	auto_config struct config *first = loaded("announce: {tag: 1, drain_tag: 2}");
+	auto_config struct config *second = loaded("announce: {tag: 3, drain_tag: 1}");
+
+	config_inherit_tags(second, first);
+	ck_assert_uint_eq(second->n_tags, 3);
+	ck_assert_uint_eq(second->tags[2], 2);
+	for (uint32_t tag = 10; tag < 40; tag++) {
+		auto_free char *yaml = xasprintf("announce: {tag: %u, drain_tag: 2}", tag);
+		auto_config struct config *next = loaded(yaml);
+
+		config_inherit_tags(next, second);
+		ck_assert_uint_eq(next->tags[0], tag);
+		ck_assert_uint_le(next->n_tags, CONFIG_N_TAGS);
+		config_free(second);
+		second = TAKE(next);
+	}
+	ck_assert_uint_eq(second->n_tags, CONFIG_N_TAGS);
+	ck_assert_uint_eq(second->tags[2], 38);
+}
+END_TEST
+
 START_TEST(without_node_name_the_error_says_so)
 {
 	struct config *config = NULL;
@@ -237,6 +298,8 @@ int main(void)
 	tcase_add_test(tcase, every_key_is_read);
 	tcase_add_test(tcase, the_originals_keys_are_read);
 	tcase_add_loop_test(tcase, errors_name_place_key_and_way_out, 0, (int)N_ELEMENTS(bad));
+	tcase_add_loop_test(tcase, configurations_are_compared, 0, (int)N_ELEMENTS(comparisons));
+	tcase_add_test(tcase, tags_are_inherited_once);
 	tcase_add_test(tcase, without_node_name_the_error_says_so);
 	suite_add_tcase(suite, tcase);
 	code = unit_run(suite);
