@@ -451,18 +451,41 @@ void announce_deinit(struct announce *announce)
 	vec_deinit(&announce->vips, vip_destroy);
 }
 
+/* Whose the prefix is, if not ours: of interest when it is rejected, or only would be announced. */
+static bool wants_rival(const struct vip *vip)
+{
+	enum vip_state state = vip_state(vip);
+
+	return state == VIP_REJECTED ||
+	       (vip->announce->config->dry_run && state == VIP_PENDING && !vip->note);
+}
+
 void announce_rival(struct announce *announce, const struct prefix *prefix, const char *text)
 {
 	struct vip *vip = find_vip(announce, prefix);
 	auto_free char *whole = NULL;
 	char buf[PREFIX_STRLEN];
 
-	if (!vip || vip_state(vip) != VIP_REJECTED || !vip->note)
+	if (!vip || !wants_rival(vip))
 		return;
 	log_info("zapi", "zebra has another route", "address=%s route=%s",
 		prefix_address(prefix, buf), text);
-	whole = xasprintf("%s; zebra has: %s", vip->note, text);
+	whole = xasprintf(
+		"%s%szebra has: %s", vip->note ? vip->note : "", vip->note ? "; " : "", text);
 	note(vip, whole);
+}
+
+size_t announce_contested(const struct announce *announce, struct prefix **out)
+{
+	const struct vip *vip;
+	size_t n = 0;
+
+	*out = xcalloc(announce->vips.n + 1, sizeof(**out));
+	vec_foreach (&announce->vips, vip, i) {
+		if (wants_rival(vip))
+			(*out)[n++] = vip->address;
+	}
+	return n;
 }
 
 void announce_drain(struct announce *announce)

@@ -105,6 +105,9 @@ void announce_zebra(struct announce *announce, const struct zapi_event *event);
 /* Who holds the prefix of a route that zebra rejected. */
 void announce_rival(struct announce *announce, const struct prefix *prefix, const char *text);
 
+/* The addresses for which it is of interest who else has them. *out is for free(). */
+size_t announce_contested(const struct announce *announce, struct prefix **out);
+
 /* Gives every announced address the drain tag. */
 void announce_drain(struct announce *announce);
 /* Unbinds everything of ours; only after zebra has withdrawn it all. */

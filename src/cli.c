@@ -24,6 +24,7 @@ struct call {
 	const char *http;        /* NULL: not given */
 	const char *output;      /* "table", "json" */
 	bool keys;
+	bool dry_run;
 	int n_words;
 	char **words;
 };
@@ -64,7 +65,10 @@ static int run_run(const struct call *call)
 {
 	struct config *config = load_daemon_config(call);
 
-	return config ? daemon_run(config) : EXIT_CONFIG;
+	if (!config)
+		return EXIT_CONFIG;
+	config->dry_run = call->dry_run;
+	return daemon_run(config);
 }
 
 static int run_withdraw(const struct call *call)
@@ -198,6 +202,22 @@ static void print_address(const json_t *json, int width)
 	printf("  %s%s%s\n", string_of(json, "why", "no service has it"), *note ? "; " : "", note);
 }
 
+/* What would be done, where nothing is. */
+static void print_would(const json_t *would)
+{
+	const json_t *withdraw = json_object_get(would, "withdraw"), *prefix;
+	size_t i;
+
+	if (!would)
+		return;
+	printf("dry run     nothing is changed; it would announce %lld and withdraw %zu routes",
+		(long long)json_integer_value(json_object_get(would, "announce")),
+		json_array_size(withdraw));
+	json_array_foreach (withdraw, i, prefix)
+		printf("%s %s", i ? "," : ":", json_string_value(prefix));
+	putchar('\n');
+}
+
 static void print_status(const json_t *json)
 {
 	const json_t *zebra = json_object_get(json, "zebra");
@@ -218,6 +238,7 @@ static void print_status(const json_t *json)
 		string_of(zebra, "release", "unknown"), string_of(zebra, "redistribute", ""),
 		(long long)json_integer_value(json_object_get(zebra, "routes")),
 		(long long)json_integer_value(json_object_get(zebra, "redistributed")));
+	print_would(json_object_get(json, "would"));
 	json_array_foreach (json_object_get(json, "problems"), i, problem)
 		printf("problem     %s\n", json_string_value(problem));
 	putchar('\n');
@@ -253,9 +274,11 @@ static int run_status(const struct call *call)
 /* The table of commands */
 
 static const struct command commands[] = {
-	{"run", "[--config FILE]", "c", 0, 0, run_run,
+	{"run", "[--config FILE] [--dry-run]", "cn", 0, 0, run_run,
 		"Announces until SIGTERM. FILE is " DEFAULT_CONFIG
-		" unless given; it is read again when it changes, and on SIGHUP."},
+		" unless given; it is read again when it changes, and on SIGHUP. With "
+		"--dry-run nothing is changed, in zebra or in the kernel; status shows what "
+		"would be."},
 	{"check", "[FILE | --keys]", "k", 0, 1, run_check,
 		"Checks a configuration and prints what it comes to; --keys prints the table of "
 		"all keys."},
@@ -300,7 +323,8 @@ static int parse(const struct command *command, int argc, char **argv, struct ca
 {
 	static const struct option long_options[] = {{"config", required_argument, NULL, 'c'},
 		{"http", required_argument, NULL, 'h'}, {"output", required_argument, NULL, 'o'},
-		{"keys", no_argument, NULL, 'k'}, {"help", no_argument, NULL, '?'}, {0}};
+		{"keys", no_argument, NULL, 'k'}, {"dry-run", no_argument, NULL, 'n'},
+		{"help", no_argument, NULL, '?'}, {0}};
 	int option;
 
 	opterr = 0;
@@ -320,6 +344,8 @@ static int parse(const struct command *command, int argc, char **argv, struct ca
 			call->http = optarg;
 		else if (option == 'o')
 			call->output = optarg;
+		else if (option == 'n')
+			call->dry_run = true;
 		else
 			call->keys = true;
 	}

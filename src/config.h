@@ -78,6 +78,8 @@ struct config {
 	size_t n_tags;
 	char *path; /* of the file */
 
+	bool dry_run; /* from the command line: nothing is changed anywhere */
+
 	char **warnings; /* keys that no longer act, and such; each a line of its own */
 	size_t n_warnings;
 };

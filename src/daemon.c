@@ -172,12 +172,24 @@ static void log_connected(const struct daemon *daemon)
 		status.n_leftovers);
 }
 
+/* In a dry run, whatever zebra has in the place of what we would announce is a conflict. */
+static void ask_for_rivals(struct daemon *daemon)
+{
+	auto_free struct prefix *contested = NULL;
+	size_t n = announce_contested(&daemon->announce, &contested);
+
+	for (size_t i = 0; i < n; i++)
+		rival_ask(daemon->rival, &contested[i]);
+}
+
 static void take_zebra_event(struct daemon *daemon, const struct zapi_event *event)
 {
 	switch (event->type) {
 	case ZAPI_EVENT_UP:
 		log_connected(daemon);
 		bgpd_zebra_up(daemon->bgpd);
+		if (daemon->config->dry_run)
+			ask_for_rivals(daemon);
 		break;
 	case ZAPI_EVENT_DOWN:
 		log_warn("zapi", "no connection to zebra; retrying", "reason=%s", event->text);
@@ -185,7 +197,10 @@ static void take_zebra_event(struct daemon *daemon, const struct zapi_event *eve
 		break;
 	case ZAPI_EVENT_PROBLEM: log_warn("zapi", "problem", "text=%s", event->text); break;
 	case ZAPI_EVENT_ROUTE:
-		if (event->state == ZAPI_REJECTED && !daemon->stopping)
+		if (daemon->stopping)
+			break;
+		if (event->state == ZAPI_REJECTED ||
+			(event->state == ZAPI_PENDING && daemon->config->dry_run))
 			rival_ask(daemon->rival, &event->prefix);
 		break;
 	}
@@ -428,6 +443,7 @@ static void reload(struct daemon *daemon)
 		return;
 	}
 	str_set(&daemon->config_error, NULL);
+	config->dry_run = daemon->config->dry_run;
 	config_inherit_tags(config, daemon->config);
 	change = config_compare(daemon->config, config, &differences);
 	daemon->metrics.reloads[change ? RELOAD_APPLIED : RELOAD_UNCHANGED]++;
@@ -509,8 +525,11 @@ static void on_lock_timer(struct loop_timer *timer)
 
 static int take_lock(struct daemon *daemon)
 {
-	int r = lock_zebra(daemon);
+	int r;
 
+	if (daemon->config->dry_run) /* it may stand beside one that works */
+		return 0;
+	r = lock_zebra(daemon);
 	if (r < 0)
 		log_locked(daemon);
 	if (r == 0)
@@ -545,8 +564,8 @@ static int build_loopback(struct daemon *daemon)
 {
 	auto_free char *error = NULL;
 	int r = loopback_new(daemon->loop, (enum config_loopback)daemon->config->loopback_mode,
-		daemon->config->loopback_interface, on_loopback_problem, daemon, &daemon->loopback,
-		&error);
+		daemon->config->loopback_interface, daemon->config->dry_run, on_loopback_problem,
+		daemon, &daemon->loopback, &error);
 
 	return r < 0 ? fail("loopback", error) : 0;
 }
@@ -563,6 +582,7 @@ void daemon_zapi_options(const struct config *config, struct zapi_options *out)
 		.stale_s = (uint32_t)config->frr_stale_seconds,
 		.tags = config->tags,
 		.n_tags = config->n_tags,
+		.observe = config->dry_run,
 	};
 }
 
@@ -727,8 +747,9 @@ int daemon_run(struct config *config)
 	struct config *before = NULL; /* to go back to */
 	int code;
 
-	log_info("daemon", "starting", "version=%s node=%s redistribute=%s", COSMOLET_VERSION,
-		config->node, config->announce_redistribute);
+	log_info("daemon", config->dry_run ? "starting a dry run: nothing is changed" : "starting",
+		"version=%s node=%s redistribute=%s", COSMOLET_VERSION, config->node,
+		config->announce_redistribute);
 	do
 		code = live(&daemon, &config, &before);
 	while (code == CODE_AGAIN);

@@ -38,6 +38,7 @@ struct entry {
 struct loopback {
 	struct loop *loop;
 	enum config_loopback mode;
+	bool observe;
 	char *interface;
 	unsigned ifindex;
 	void (*problem)(void *data, const char *text);
@@ -278,7 +279,8 @@ static void audit(struct loopback *loopback)
 		loop_timer_after(loopback->loop, &loopback->audit_timer, mono_s(1), on_audit_timer);
 		return;
 	}
-	repair(loopback);
+	if (!loopback->observe)
+		repair(loopback);
 	for (size_t i = loopback->entries.n; i-- > 0;) {
 		entry = loopback->entries.items[i];
 		if (!entry->wanted && !entry->present)
@@ -367,7 +369,7 @@ static int open_sockets(struct loopback *loopback, char **out_error)
 	return r < 0 ? fail(out_error, "netlink", r) : 0;
 }
 
-int loopback_new(struct loop *loop, enum config_loopback mode, const char *interface,
+int loopback_new(struct loop *loop, enum config_loopback mode, const char *interface, bool observe,
 	void (*problem)(void *data, const char *text), void *data, struct loopback **out,
 	char **out_error)
 {
@@ -376,6 +378,7 @@ int loopback_new(struct loop *loop, enum config_loopback mode, const char *inter
 
 	loopback->loop = loop;
 	loopback->mode = mode;
+	loopback->observe = observe;
 	loopback->interface = xstrdup(interface);
 	loopback->problem = problem;
 	loopback->data = data;
@@ -432,7 +435,7 @@ enum loopback_outcome loopback_add(
 		return LOOPBACK_BOUND;
 	entry = get_entry(loopback, address);
 	entry->wanted = true;
-	if (entry->present)
+	if (entry->present || loopback->observe)
 		return LOOPBACK_BOUND;
 	r = request(loopback, true, address);
 	if (r == -NLE_EXIST)
@@ -458,6 +461,8 @@ void loopback_remove(struct loopback *loopback, const struct prefix *address)
 	if (!entry)
 		return;
 	entry->wanted = false; /* before the kernel tells of it, lest it be repaired */
+	if (loopback->observe)
+		return;
 	if (entry->present) {
 		r = request(loopback, false, address);
 		loopback->status.removes += r == 0;

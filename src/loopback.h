@@ -31,12 +31,13 @@ struct loopback_status {
 };
 
 /*
- * Opens netlink and reads what is there of ours. problem(data, text) tells later what could not be
+ * Opens netlink and reads what is there of ours. An observer never changes anything: it says that
+ * what it should bind is bound. problem(data, text) tells later what could not be
  * done or was repaired. 0 and *out; or -EINVAL and *out_error (for free()).
  */
 must_check int loopback_new(struct loop *loop, enum config_loopback mode, const char *interface,
-	void (*problem)(void *data, const char *text), void *data, struct loopback **out,
-	char **out_error);
+	bool observe, void (*problem)(void *data, const char *text), void *data,
+	struct loopback **out, char **out_error);
 /* Leaves everything in the kernel as it is. Accepts NULL, returns NULL. */
 struct loopback *loopback_free(struct loopback *loopback);
 

@@ -158,6 +158,30 @@ static json_t *problems_json(const struct daemon *daemon)
 	return json;
 }
 
+static bool would_announce(const struct vip *vip)
+{
+	return vip->wanted && vip->zebra != ZAPI_REDISTRIBUTED;
+}
+
+/* What a daemon that may change things would do about zebra's routes. */
+static json_t *would_json(const struct daemon *daemon)
+{
+	auto_free struct prefix *leftovers = NULL;
+	size_t n = zapi_leftovers(daemon->zapi, &leftovers);
+	json_t *json = json_object(), *withdraw = json_array();
+	const struct vip *vip;
+	uint64_t announce = 0;
+	char buf[PREFIX_STRLEN];
+
+	vec_foreach (&daemon->announce.vips, vip, i)
+		announce += would_announce(vip);
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(withdraw, json_string(prefix_text(&leftovers[i], buf)));
+	set_number(json, "announce", announce);
+	json_object_set_new(json, "withdraw", withdraw);
+	return json;
+}
+
 char *status_json(const struct daemon *daemon)
 {
 	json_auto_t *json = json_object();
@@ -173,6 +197,8 @@ char *status_json(const struct daemon *daemon)
 	json_object_set_new(json, "zebra", zebra_json(daemon));
 	json_object_set_new(json, "loopback", loopback_json(daemon));
 	json_object_set_new(json, "problems", problems_json(daemon));
+	if (daemon->config->dry_run)
+		json_object_set_new(json, "would", would_json(daemon));
 	vec_foreach (&daemon->announce.vips, vip, i) {
 		counts[vip_state(vip)]++;
 		json_array_append_new(addresses, vip_json(vip));

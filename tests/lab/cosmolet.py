@@ -53,9 +53,9 @@ class Cosmolet:
         new.write_text(json.dumps({'apiVersion': 'v1', 'kind': 'List', 'items': objects}))
         new.rename(self.manifests / f'{name}.json')
 
-    def start(self, ready: bool = True) -> Cosmolet:
+    def start(self, *options: str, ready: bool = True) -> Cosmolet:
         with self.log.open('ab') as log:
-            self.process = self.node.popen([str(self.binary), 'run', '--config', str(self.config)],
+            self.process = self.node.popen([str(self.binary), 'run', '--config', str(self.config), *options],
                                            stdout=log, stderr=log, env=self.environment)
         if ready:
             self.wait_ready()

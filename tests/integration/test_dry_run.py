@@ -1,0 +1,73 @@
+"""A dry run tells what would happen, and makes nothing happen."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from cosmolet import Cosmolet, pod, service
+from lab import Lab
+from sandbox import wait_until
+
+ONE, TWO, THREE, OLD = '10.96.0.1', '10.96.0.2', '10.96.0.3', '10.96.0.9'
+
+
+@pytest.mark.parametrize('word', ['static', 'openfabric'])
+def test_dry_run(cosmolet: Path, lab: Callable[..., Lab], tmp_path: Path, word: str) -> None:
+    made = lab(word=word)
+    daemon = Cosmolet(made.node, tmp_path, word=word)
+    try:
+        # A former life has left a route and an address; two of the wanted addresses are somebody else's.
+        daemon.manifest('old', service('old', [OLD]), pod('old-1', 'old'))
+        daemon.start()
+        made.tor.wait_for({f'{OLD}/32'})
+        daemon.kill()
+        time.sleep(1.2)
+        made.node.run(['ip', 'route', 'add', f'{ONE}/32', 'dev', 'uplink'], check=True)
+        made.node.run(['ip', 'address', 'add', f'{TWO}/32', 'dev', 'lo'], check=True)
+        daemon.manifest('old')
+        daemon.manifest('web', service('web', [ONE, TWO, THREE]), pod('web-1', 'web'))
+        before, mark = everything(made), time.time()
+
+        daemon.start('--dry-run')
+        wait_until(lambda: {'zebra has: kernel', 'zebra has: connected'} <= notes(daemon), 5, 'the conflicts', explain=daemon.tail)
+        status = daemon.status()
+        assert status['would'] == {'announce': 3, 'withdraw': [f'{OLD}/32']}
+        assert notes(daemon) == {'zebra has: kernel', 'zebra has: connected', ''}
+        shown = daemon.command('status').stdout
+        assert f'it would announce 3 and withdraw 1 routes: {OLD}/32' in shown
+
+        # It decides as the real one does.
+        daemon.manifest('web', service('web', [ONE, TWO, THREE]), pod('web-1', 'web', ready=False))
+        wait_until(lambda: daemon.status()['would']['announce'] == 0, 5, 'the pod to count', explain=daemon.tail)
+        assert daemon.stop() == 0
+        assert everything(made) == before and made.tor.events(mark) == []
+
+        # Beside a real one: what that announces need not be announced.
+        daemon.manifest('web', service('web', [THREE]), pod('web-1', 'web'))
+        daemon.start()
+        daemon.wait_states({THREE: 'announced'})
+        made.tor.wait_for({f'{THREE}/32'})
+        mark = time.time()
+        other = Cosmolet(made.node, tmp_path / 'other', word=word, kubernetes={'source': 'files', 'path': str(daemon.manifests)},
+                         http={'listen': ''})
+        other.start('--dry-run', ready=False)
+        other.wait_log('msg=connected', 'room=zapi')
+        time.sleep(1)
+        assert other.stop() == 0
+        assert made.tor.events(mark) == []
+        daemon.wait_states({THREE: 'announced'})
+    finally:
+        daemon.close()
+
+
+def everything(lab: Lab) -> Any:
+    """All that a daemon could change on the node."""
+    return (lab.node.addresses('lo'), lab.node.routes('local'), lab.node.routes(), lab.node.vtysh('show running-config'))
+
+
+def notes(daemon: Cosmolet) -> set[str]:
+    """Of all addresses, without what differs from release to release."""
+    return {a.get('note', '').partition(',')[0] for a in daemon.status()['addresses']}
