@@ -338,7 +338,8 @@ class Router:
         if not which:
             # Not one line may be lost silently: that would be another router than the test believes in.
             running = {line.strip() for line in self.vtysh('show running-config').splitlines()}
-            lost = [line for line in self.config.splitlines() if line.strip() not in running | {'exit-address-family'}]
+            lost = [line for line in self.config.splitlines()
+                    if line.strip() not in running | {'exit-address-family'} and not line.startswith('!')]
             if lost:
                 raise RuntimeError(f'{self.name}: FRR {self.release} did not take: {lost}')
 
@@ -357,6 +358,7 @@ class Route:
     communities: frozenset[str]
     med: int
     nexthops: tuple[str, ...]
+    local_preference: int = 100
 
 
 class Tor(Router):
@@ -368,8 +370,8 @@ class Tor(Router):
         r'|%ADJCHANGE: neighbor (?P<peer>[0-9a-f.:]+)\S* (?:in vrf \S+ )?(?P<state>Up|Down)'
         r'|\S+ rcvd End-of-RIB for \S+ \S+ from (?P<complete>[0-9a-f.:]+))')
 
-    def __init__(self, sandbox: Sandbox, release: str, config: str) -> None:
-        super().__init__(sandbox, 'tor', release, config, daemons=('zebra', 'bgpd'))
+    def __init__(self, sandbox: Sandbox, release: str, config: str, name: str = 'tor') -> None:
+        super().__init__(sandbox, name, release, config, daemons=('zebra', 'bgpd'))
         self._events: list[Event] = []
         self._log_offset = 0
 
@@ -453,7 +455,8 @@ class Tor(Router):
 
 
 def _route(path: dict[str, Any], communities: Iterable[str]) -> Route:
-    return Route(frozenset(communities), int(path.get('metric', 0)), tuple(n['ip'] for n in path.get('nexthops', [])))
+    return Route(frozenset(communities), int(path.get('metric', 0)), tuple(n['ip'] for n in path.get('nexthops', [])),
+                 int(path.get('locPrf', path.get('localpref', 100))))
 
 
 class Lab:
@@ -495,11 +498,18 @@ class Lab:
 
     def _connect(self) -> None:
         node = self.node.vrfs[self.vrf] if self.vrf else self.node.namespace
-        ip('link', 'add', 'uplink', 'netns', node, 'type', 'veth', 'peer', 'name', 'downlink', 'netns', self.tor.namespace)
-        for namespace, link, v4, v6 in ((node, 'uplink', NODE_V4, NODE_V6), (self.tor.namespace, 'downlink', TOR_V4, TOR_V6)):
-            ip('-n', namespace, 'address', 'add', f'{v4}/30', 'dev', link)
-            ip('-n', namespace, 'address', 'add', f'{v6}/64', 'dev', link, 'nodad')
-            ip('-n', namespace, 'link', 'set', link, 'up')
+        connect_routers((node, 'uplink', f'{NODE_V4}/30', f'{NODE_V6}/64'),
+                        (self.tor.namespace, 'downlink', f'{TOR_V4}/30', f'{TOR_V6}/64'))
+
+
+def connect_routers(*ends: tuple[str, ...]) -> None:
+    """Lays a link between two namespaces; of each end: namespace, interface, and its addresses."""
+    (near, near_link, *_), (far, far_link, *_) = ends
+    ip('link', 'add', near_link, 'netns', near, 'type', 'veth', 'peer', 'name', far_link, 'netns', far)
+    for namespace, link, *addresses in ends:
+        for address in addresses:
+            ip('-n', namespace, 'address', 'add', address, 'dev', link, *(['nodad'] if ':' in address else []))
+        ip('-n', namespace, 'link', 'set', link, 'up')
 
 
 def main() -> None:

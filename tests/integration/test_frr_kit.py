@@ -1,0 +1,153 @@
+"""The sample configurations of container/frr, as they stand, on every release: what they promise is seen at the routers."""
+
+from __future__ import annotations
+
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+from cosmolet import Cosmolet, pod, service
+from fixtures import REPOSITORY
+from lab import BGP, COMMON, NODE_AS, NODE_V4, NODE_V6, TOR_AS, TOR_V4, TOR_V6, Router, Tor, connect_routers
+from sandbox import Sandbox, wait_until
+
+KIT = REPOSITORY / 'container' / 'frr'
+SERVED, LEAVING = '65001:100', 'gracefulShutdown'
+V4, V6, FOREIGN = '10.96.0.1', 'fd00:96::1', '172.16.0.1'
+WEB = {f'{V4}/32', f'{V6}/128'}
+SECOND = ('192.0.2.5', '192.0.2.6', '2001:db8:0:1::1', '2001:db8:0:1::2')  # node and router, on the second link
+
+
+def peer(name: str, own_as: int, own4: str, node4: str, node6: str, peer_as: int = NODE_AS, more: str = '', each: str = '') -> str:
+    """A router that the node speaks to: it gives a default route, and writes down what it hears."""
+    return COMMON.format(name=name) + 'debug bgp updates in\n' + BGP.format(
+        own_as=own_as, vrf='', own4=own4, peer_as=peer_as, peer4=node4, peer6=node6, more=more,
+        more4=f'  neighbor {node4} default-originate\n' + each.format(node4),
+        more6=f'  neighbor {node6} default-originate\n' + each.format(node6))
+
+
+class Network:
+    """The node with a sample's configuration, and its routers."""
+
+    def __init__(self, release: str, sample: str) -> None:
+        self.sandbox = Sandbox()
+        self.tors: list[Tor] = []
+        self.leaf: Router | None = None
+        self.node = Router(self.sandbox, 'node', release, (KIT / f'{sample}.conf').read_text())
+        self.node.run(['ip', 'address', 'add', f'{NODE_V4}/32', 'dev', 'lo'], check=True)
+
+    def add_tor(self, config: str, link: str, node: tuple[str, ...] = (), tor: tuple[str, ...] = ()) -> Tor:
+        made = Tor(self.sandbox, '10.3', config, f'tor{len(self.tors)}')
+        connect_routers((self.node.namespace, link, *node), (made.namespace, 'downlink', *tor))
+        self.tors.append(made)
+        return made
+
+    def start(self) -> None:
+        routers = [self.node, *self.tors, *([self.leaf] if self.leaf else [])]
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Router.start_all, routers))
+
+
+def first_link(network: Network, config: str) -> None:
+    network.add_tor(config, 'uplink', (f'{NODE_V4}/30', f'{NODE_V6}/64'), (f'{TOR_V4}/30', f'{TOR_V6}/64'))
+
+
+def second_link(network: Network, config: str) -> None:
+    node4, tor4, node6, tor6 = SECOND
+    network.add_tor(config, 'uplink2', (f'{node4}/30', f'{node6}/64'), (f'{tor4}/30', f'{tor6}/64'))
+
+
+def single_tor(network: Network) -> None:
+    first_link(network, peer('tor0', TOR_AS, TOR_V4, NODE_V4, NODE_V6))
+
+
+def dual_tor(network: Network) -> None:
+    single_tor(network)
+    second_link(network, peer('tor1', 65010, SECOND[1], SECOND[0], SECOND[2]))
+
+
+def ibgp(network: Network) -> None:
+    """Two reflectors, and behind the first one a router of the same AS: what that sees is what the network sees."""
+    client = '  neighbor {0} route-reflector-client\n'
+    leaf = ' neighbor 192.0.2.10 remote-as 65001\n neighbor 192.0.2.10 timers connect 1\n'
+    first_link(network, peer('tor0', NODE_AS, TOR_V4, NODE_V4, NODE_V6, more=leaf,
+                             each=client + '  neighbor 192.0.2.10 activate\n  neighbor 192.0.2.10 route-reflector-client\n'))
+    second_link(network, peer('tor1', NODE_AS, SECOND[1], SECOND[0], SECOND[2], each=client))
+    config = COMMON.format(name='leaf') + (
+        'router bgp 65001\n bgp router-id 192.0.2.10\n no bgp default ipv4-unicast\n neighbor 192.0.2.9 remote-as 65001\n'
+        ' neighbor 192.0.2.9 timers connect 1\n'
+        + ''.join(f' address-family {family} unicast\n  neighbor 192.0.2.9 activate\n exit-address-family\n' for family in ('ipv4', 'ipv6')))
+    network.leaf = Tor(network.sandbox, '10.3', config, 'leaf')
+    connect_routers((network.tors[0].namespace, 'behind', '192.0.2.9/30'), (network.leaf.namespace, 'front', '192.0.2.10/30'))
+
+
+def unnumbered(network: Network) -> None:
+    config = COMMON.format(name='tor0') + 'debug bgp updates in\n' + (
+        'router bgp 65000\n bgp router-id 192.0.2.2\n no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n'
+        ' neighbor downlink interface remote-as external\n neighbor downlink timers connect 1\n'
+        + ''.join(f' address-family {family} unicast\n  neighbor downlink activate\n  neighbor downlink default-originate\n'
+                  ' exit-address-family\n' for family in ('ipv4', 'ipv6')))
+    network.add_tor(config, 'uplink')
+
+
+SAMPLES = {'single-tor': single_tor, 'dual-tor': dual_tor, 'ibgp-route-reflectors': ibgp, 'unnumbered': unnumbered}
+
+
+@pytest.fixture
+def network(request: pytest.FixtureRequest, frr_release: str) -> Iterator[Network]:
+    made = Network(frr_release, request.param)
+    try:
+        SAMPLES[request.param](made)
+        made.start()
+        yield made
+    finally:
+        made.sandbox.close()
+
+
+def routes(tor: Tor) -> dict[str, Any]:
+    """What the node has told, that is without what the router itself originates."""
+    return {prefix: route for prefix, route in tor.table().items() if prefix not in ('0.0.0.0/0', '::/0')}
+
+
+@pytest.mark.parametrize('network', SAMPLES, indirect=True)
+def test_sample(network: Network, cosmolet: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    sample = request.node.callspec.params['network']
+    witnesses = [*network.tors, *([network.leaf] if network.leaf else [])]
+    daemon = Cosmolet(network.node, tmp_path, announce={'on_stop': 'drain', 'drain_seconds': 3})
+    daemon.manifest('web', service('web', [V4, V6, FOREIGN]), pod('web-1', 'web'))
+    try:
+        daemon.start()
+        # Everybody hears of the services, marked; of an address outside the prefix lists nobody does, though zebra has it.
+        for tor in witnesses:
+            wait_until(lambda: set(routes(tor)) == WEB, 40, f'{tor.name}: the services',
+                       explain=lambda: f'{routes(tor)}\n{network.node.tail()}')
+            assert {route.communities for route in routes(tor).values()} == {frozenset({SERVED})}, tor.name
+        daemon.wait_states({V4: 'announced', V6: 'announced', FOREIGN: 'announced'})
+        # The node has its way out, by every router.
+        wait_until(lambda: 'bgp' in network.node.vtysh('show ip route 0.0.0.0/0'), 10, 'a way out',
+                   explain=lambda: network.node.vtysh('show bgp ipv4 unicast') + network.node.tail())
+        if sample == 'dual-tor':
+            uplinks = {n['interfaceName'] for routes_ in network.node.vtysh_json('show ip route 0.0.0.0/0 json').values()
+                       for route in routes_ for n in route['nexthops']}
+            assert uplinks == {'uplink', 'uplink2'}
+            # One of them fails: the other still has it all.
+            network.tors[0].kill('bgpd')
+            time.sleep(0.5)
+            assert set(routes(network.tors[1])) == WEB
+            witnesses = witnesses[1:]
+
+        # A node that drains says so first (RFC 8326: local preference 0 at whoever honours it), and withdraws then.
+        daemon.process.send_signal(signal.SIGTERM)
+        for tor in witnesses:
+            wait_until(lambda: {frozenset({SERVED, LEAVING})} == {r.communities for r in routes(tor).values()}, 3, f'{tor.name}: drained',
+                       interval=0.01, explain=lambda: f'{routes(tor)}')
+            assert {r.local_preference for r in routes(tor).values()} == {0}, tor.name
+        assert daemon.process.wait(20) == 0
+        daemon.process = None
+        for tor in witnesses:
+            wait_until(lambda: routes(tor) == {}, 5, f'{tor.name}: nothing left', explain=lambda: f'{routes(tor)}')
+    finally:
+        daemon.close()
