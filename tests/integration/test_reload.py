@@ -48,6 +48,14 @@ def change(daemon: Cosmolet, section: str, **keys: Any) -> None:
     new.rename(daemon.config)
 
 
+def change_life(daemon: Cosmolet, section: str, **keys: Any) -> None:
+    """A change that makes the parts anew; returns when the new ones are ready."""
+    connects = len(daemon.log_lines('msg=connected', 'room=zapi'))
+    change(daemon, section, **keys)
+    daemon.wait_log('msg=connected', 'room=zapi', more_than=connects)
+    daemon.wait_ready()
+
+
 def metric(daemon: Cosmolet, name: str) -> int:
     return next(int(line.split()[1]) for line in daemon.get('/metrics')[1].splitlines() if line.startswith(f'cosmolet_{name} '))
 
@@ -79,9 +87,7 @@ def test_made_anew(make: Any, word: str) -> None:
     """What shapes connections is applied by a new life in the same process, as invisible as a restart."""
     lab, daemon = make(word)
     pid, mark = daemon.process.pid, time.time()
-    change(daemon, 'frr', stale_seconds=77)
-    daemon.wait_log('msg=connected', 'room=zapi', more_than=1)
-    daemon.wait_ready()
+    change_life(daemon, 'frr', stale_seconds=77)
     daemon.wait_states(UP)
     time.sleep(0.5)
     assert lab.tor.events(mark) == [] and daemon.process.pid == pid
@@ -89,32 +95,29 @@ def test_made_anew(make: Any, word: str) -> None:
     # Another tag is an update at the ToR, and one only; the routes with the old tag are still known for ours.
     assert {route.communities for route in lab.tor.services().values()} == {frozenset({COMMUNITY})}
     mark = time.time()
-    change(daemon, 'announce', tag=DEGRADED_TAG)
+    change_life(daemon, 'announce', tag=DEGRADED_TAG)
     lab.tor.wait_for(lambda table: {route.communities for route in table.values()} == {frozenset({DEGRADED_COMMUNITY})})
-    daemon.wait_ready()
     daemon.wait_states(UP)
     time.sleep(0.5)
     assert sorted((e.kind, e.prefix) for e in lab.tor.events(mark)) == sorted(('announce', p) for p in WEB)
 
     # What is not wanted any more when the new life begins goes as well, whatever tag it had.
-    change(daemon, 'announce', tag=4711)
     daemon.manifest('web', service('web', [V4]), pod('web-1', 'web'))
+    change_life(daemon, 'announce', tag=4711)
     lab.tor.wait_for({f'{V4}/32'})
-    daemon.wait_ready()
     daemon.wait_states({V4: 'announced'})
 
 
 def test_another_word(make: Any) -> None:
     """What was announced the old way is withdrawn first: nothing is left behind."""
     lab, daemon = make()
-    change(daemon, 'announce', redistribute='openfabric')
+    change_life(daemon, 'announce', redistribute='openfabric')
     lab.tor.wait_for(set())  # this bgpd redistributes static only
-    daemon.wait_log('msg=connected', 'room=zapi', more_than=1)
     daemon.wait_states(UP)
     kinds = {route['protocol'] for routes in lab.node.vtysh_json('show ip route json').values() for route in routes
              if route['prefix'] == f'{V4}/32'}
     assert kinds == {'openfabric'}
-    change(daemon, 'announce', redistribute='static')
+    change_life(daemon, 'announce', redistribute='static')
     lab.tor.wait_for(WEB)
     daemon.wait_states(UP)
     assert 'openfabric' not in lab.node.vtysh('show ip route json')
@@ -139,6 +142,7 @@ def test_refused(make: Any) -> None:
     daemon.settings['http'] = {'listen': '127.0.0.1:9999'}
     daemon.write_config()
     daemon.wait_log('level=error', 'room=config', 'going back')
+    daemon.wait_log('msg=connected', 'room=zapi', more_than=1)
     daemon.wait_ready()
     daemon.wait_states(UP)
     assert daemon.status()['problems']
