@@ -16,10 +16,6 @@
 
 /* How often a route that zebra does not confirm is looked at before we give up. */
 #define TRIES_MAX 20
-/* What a look counts while zebra tells nothing at all: it is not busy, but has nothing to say. */
-#define TRIES_IN_SILENCE 4
-/* A route that the kernel refused is sent again after so many looks: ten seconds. */
-#define TRIES_TO_RETRY 20
 /* A route whose deletion shows no effect is deleted again after so many looks. */
 #define TRIES_TO_RESEND 10
 
@@ -159,7 +155,7 @@ static void assess(struct table *t, struct route *r)
 	if (r->state == ZAPI_REJECTED && before != ZAPI_REJECTED)
 		t->n_failures++;
 	if (r->state != ZAPI_PENDING && r->state != ZAPI_INSTALLED &&
-		r->state != ZAPI_WITHDRAWING && !r->mend && r->trouble != why_kernel)
+		r->state != ZAPI_WITHDRAWING && !r->mend)
 		unawait(t, r);
 	count(t, r);
 	tell(t, r);
@@ -361,7 +357,6 @@ bool table_feed_add(struct table *t, const struct wire_route *seen)
 		return false;
 	if (!r)
 		r = obtain(t, &seen->prefix);
-	t->n_told++;
 	set_there(t, r, true);
 	route_see(t, r, seen);
 	if (r->wanted)
@@ -390,7 +385,6 @@ void table_feed_del(struct table *t, const struct prefix *prefix, struct mono no
 {
 	struct route *r = find(t, prefix);
 
-	t->n_told++;
 	if (!r || !r->there)
 		return;
 	set_there(t, r, false);
@@ -408,11 +402,7 @@ static void wanted_notified(struct table *t, struct route *r, enum wire_note not
 	r->installed = note == WIRE_INSTALLED;
 	switch (note) {
 	case WIRE_INSTALLED: r->trouble = NULL; break;
-	case WIRE_FAIL_INSTALL:
-		r->trouble = why_kernel;
-		r->tries = 0;
-		await(t, r, now);
-		break;
+	case WIRE_FAIL_INSTALL: r->trouble = why_kernel; break;
 	case WIRE_BETTER_ADMIN_WON: r->trouble = why_better; break;
 	case WIRE_REMOVED:
 		if (!r->deleting)
@@ -428,7 +418,6 @@ void table_notify(struct table *t, const struct wire_notify *notify, struct mono
 	struct route *r = find(t, &notify->prefix);
 	bool over = notify->note == WIRE_REMOVED || notify->note == WIRE_BETTER_ADMIN_WON;
 
-	t->n_told++;
 	if (!r)
 		return;
 	if (r->wanted)
@@ -528,26 +517,11 @@ static void look_at_leaving(struct table *t, struct route *r, struct mono now)
 		await(t, r, now);
 }
 
-/* What made the kernel refuse may be over; nobody would tell. */
-static void look_at_refused(struct table *t, struct route *r, struct mono now)
-{
-	if (r->tries < TRIES_TO_RETRY) {
-		await(t, r, now);
-		return;
-	}
-	r->tries = 0;
-	dirty(t, r);
-}
-
 static void look_at_wanted(struct table *t, struct route *r, struct mono now)
 {
 	bool different = r->there && (r->ours || r->orphan) && !route_confirms(t, r);
 
 	r->deleting = false;
-	if (r->trouble == why_kernel) {
-		look_at_refused(t, r, now);
-		return;
-	}
 	if (r->mend) {
 		r->mend = false;
 		r->mended = now;
@@ -568,15 +542,13 @@ static void look_at_wanted(struct table *t, struct route *r, struct mono now)
 bool table_settle(struct table *t, struct mono now, uint64_t answered)
 {
 	struct mono ripe = mono_sub(now, mono_ms(TABLE_SETTLE_MS));
-	unsigned weight = t->n_told == t->n_settled ? TRIES_IN_SILENCE : 1;
 	struct route *r;
 
-	t->n_settled = t->n_told;
 	while ((r = TAILQ_FIRST(&t->awaiting)) && !mono_before(ripe, r->since)) {
 		if (r->barrier > answered) /* zebra has not even read it, nor what came after */
 			break;
 		unawait(t, r);
-		r->tries += r->wanted && r->trouble != why_kernel ? weight : 1;
+		r->tries++;
 		if (r->wanted)
 			look_at_wanted(t, r, now);
 		else

@@ -45,8 +45,6 @@ struct table {
 	struct route_list news;     /* changed, and the owner does not know yet */
 	size_t n_dirty;
 	size_t n_feed;
-	uint64_t n_told;    /* what zebra told of routes of our type so far */
-	uint64_t n_settled; /* the same at the last settling */
 	size_t counts[N_COUNTS];
 	uint64_t n_failures;
 };
