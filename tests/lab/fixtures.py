@@ -66,5 +66,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """A failed test comes with what its routers said."""
     report = (yield).get_result()
     if report.when == 'call' and report.failed:
-        for each in item.stash.get(LABS, []):
+        shared = [value for value in item.funcargs.values() if isinstance(value, Lab)]
+        for each in [*item.stash.get(LABS, []), *shared]:
             report.sections.append((f'lab {each.sandbox.name}', each.node.tail() + '\n' + each.tor.tail()))

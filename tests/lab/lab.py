@@ -95,7 +95,11 @@ router bgp {own_as}{vrf}
 
 def node_config(word: str = 'static', operator_routes: bool = True,
                 services: Iterable[str] = SERVICES, services6: Iterable[str] = SERVICES6, vrf: str = '') -> str:
-    """The node's: `redistribute WORD` through a route-map that knows our tags (or, for connected, our prefixes)."""
+    """The node's: `redistribute WORD` through a route-map that knows our tags (or, for connected, our prefixes).
+
+    Several words are written with commas between them.
+    """
+    words = word.split(',')
     text = COMMON.format(name='node')
     if operator_routes:
         routes = ''.join(f'{" " if vrf else ""}{"ipv6" if ":" in prefix else "ip"} route {prefix} blackhole tag {OPERATOR_TAG}\n'
@@ -111,8 +115,8 @@ def node_config(word: str = 'static', operator_routes: bool = True,
             text += _route_map(name, 20, f'tag {DEGRADED_TAG}', DEGRADED_COMMUNITY)
             text += _route_map(name, 30, f'tag {OPERATOR_TAG}', OPERATOR_COMMUNITY)
     text += BGP.format(own_as=NODE_AS, vrf=f' vrf {vrf}' if vrf else '', own4=NODE_V4, peer_as=TOR_AS, peer4=TOR_V4, peer6=TOR_V6, more='',
-                       more4=f'  redistribute {word} route-map SVC\n',
-                       more6='' if word.split()[0] in IPV4_ONLY else f'  redistribute {word} route-map SVC6\n')
+                       more4=''.join(f'  redistribute {w} route-map SVC\n' for w in words),
+                       more6=''.join(f'  redistribute {w} route-map SVC6\n' for w in words if w.split()[0] not in IPV4_ONLY))
     return text
 
 
@@ -467,7 +471,7 @@ class Lab:
                  vrf: str = '') -> None:
         """vrf: the node speaks BGP with the ToR in this VRF, and there redistributes the word."""
         self.vrf = vrf
-        self._expected = OPERATOR_ROUTES if word == 'static' and operator_routes and not config else ()
+        self._expected = OPERATOR_ROUTES if 'static' in word.split(',') and operator_routes and not config else ()
         self.sandbox = Sandbox()
         try:
             self.directory = self.sandbox.directory
@@ -517,7 +521,7 @@ def main() -> None:
     command = parser.add_subparsers(dest='command', required=True).add_parser('run', help='start it; Ctrl-C ends it')
     command.add_argument('--node', default='8.4', choices=RELEASES, help="the node's FRR (default: %(default)s)")
     command.add_argument('--tor', default='8.4', choices=RELEASES, help="the ToR's FRR (default: %(default)s)")
-    command.add_argument('--word', default='static', help='what the node redistributes (default: %(default)s)')
+    command.add_argument('--word', default='static', help='what the node redistributes, several with commas between (default: %(default)s)')
     arguments = parser.parse_args()
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
