@@ -14,10 +14,14 @@
 
 #include "route.h"
 
-/* How often a route that zebra does not confirm is looked at before we give up. */
-#define TRIES_MAX 20
+/* How often a route that a busy zebra does not confirm is looked at before we give up. */
+#define TRIES_MAX 40
+/* And a quiet one. */
+#define TRIES_QUIET 2
+/* One that is rejected is sent again after 1, 2, 4, … looks, then every so many. */
+#define TRIES_TO_REPEAT 128
 /* A route whose deletion shows no effect is deleted again after so many looks. */
-#define TRIES_TO_RESEND 10
+#define TRIES_TO_RESEND 20
 
 static const char why_better[] = "a better route for this prefix won in zebra";
 static const char why_kernel[] = "zebra could not install the route in the kernel";
@@ -146,6 +150,20 @@ static void count(struct table *t, struct route *r)
 	memcpy(r->counted, counted, sizeof(counted));
 }
 
+/* Whether it has to be looked at again if zebra stays silent. */
+static bool is_open(const struct route *r)
+{
+	switch (r->state) {
+	case ZAPI_PENDING:
+	case ZAPI_INSTALLED:
+	case ZAPI_WITHDRAWING: return true;
+	case ZAPI_REJECTED: return r->mend || r->trouble;
+	case ZAPI_REDISTRIBUTED: return r->mend;
+	case ZAPI_GONE: break;
+	}
+	return false;
+}
+
 /* To be called whenever a fact of the route changed; the route may be gone afterwards. */
 static void assess(struct table *t, struct route *r)
 {
@@ -154,12 +172,21 @@ static void assess(struct table *t, struct route *r)
 	r->state = route_judge(t, r, &r->reason);
 	if (r->state == ZAPI_REJECTED && before != ZAPI_REJECTED)
 		t->n_failures++;
-	if (r->state != ZAPI_PENDING && r->state != ZAPI_INSTALLED &&
-		r->state != ZAPI_WITHDRAWING && !r->mend)
+	if (!is_open(r))
 		unawait(t, r);
 	count(t, r);
 	tell(t, r);
 	drop_if_void(t, r);
+}
+
+/* zebra does not use it, and will say so again if that changes, unless somebody deletes it. */
+static void reject(struct table *t, struct route *r, const char *why, struct mono now)
+{
+	if (r->trouble != why) /* else zebra answers what we sent again */
+		r->tries = 0;
+	r->trouble = why;
+	if (!r->is_dirty && !r->is_awaiting)
+		await(t, r, now);
 }
 
 /* zebra does not have it from us any more. */
@@ -353,6 +380,7 @@ bool table_feed_add(struct table *t, const struct wire_route *seen)
 {
 	struct route *r = find(t, &seen->prefix);
 
+	t->n_heard++;
 	if (t->n_feed >= TABLE_FEED_MAX && !(r && r->there))
 		return false;
 	if (!r)
@@ -376,7 +404,7 @@ static void wanted_lost(struct table *t, struct route *r, struct mono now)
 	if (expected)
 		return;
 	if (!r->trouble)
-		r->trouble = t->kind == WORD_PASSIVE ? why_no_address : why_unselected;
+		reject(t, r, t->kind == WORD_PASSIVE ? why_no_address : why_unselected, now);
 	if (t->kind == WORD_SHARED)
 		mend(t, r, now);
 }
@@ -385,6 +413,7 @@ void table_feed_del(struct table *t, const struct prefix *prefix, struct mono no
 {
 	struct route *r = find(t, prefix);
 
+	t->n_heard++;
 	if (!r || !r->there)
 		return;
 	set_there(t, r, false);
@@ -402,8 +431,8 @@ static void wanted_notified(struct table *t, struct route *r, enum wire_note not
 	r->installed = note == WIRE_INSTALLED;
 	switch (note) {
 	case WIRE_INSTALLED: r->trouble = NULL; break;
-	case WIRE_FAIL_INSTALL: r->trouble = why_kernel; break;
-	case WIRE_BETTER_ADMIN_WON: r->trouble = why_better; break;
+	case WIRE_FAIL_INSTALL: reject(t, r, why_kernel, now); break;
+	case WIRE_BETTER_ADMIN_WON: reject(t, r, why_better, now); break;
 	case WIRE_REMOVED:
 		if (!r->deleting)
 			mend(t, r, now);
@@ -418,6 +447,7 @@ void table_notify(struct table *t, const struct wire_notify *notify, struct mono
 	struct route *r = find(t, &notify->prefix);
 	bool over = notify->note == WIRE_REMOVED || notify->note == WIRE_BETTER_ADMIN_WON;
 
+	t->n_heard++;
 	if (!r)
 		return;
 	if (r->wanted)
@@ -505,6 +535,11 @@ bool table_next_order(struct table *t, struct mono now, uint64_t barrier, struct
 	return false;
 }
 
+static bool is_power_of_two(unsigned n)
+{
+	return (n & (n - 1)) == 0;
+}
+
 static void look_at_leaving(struct table *t, struct route *r, struct mono now)
 {
 	if (!r->there || !route_can_delete(r)) {
@@ -517,7 +552,15 @@ static void look_at_leaving(struct table *t, struct route *r, struct mono now)
 		await(t, r, now);
 }
 
-static void look_at_wanted(struct table *t, struct route *r, struct mono now)
+/*
+ * Of a route that loses from the start zebra says nothing, on most releases. But it has read it,
+ * and if it is not busy with others of the type either, it will not say anything any more.
+ *
+ * The same silence is all there is if somebody deletes a route while it loses, or before zebra came
+ * to select it. So whatever is rejected is sent again, to no effect if zebra has it; less and less
+ * often, since that will not help most of the time.
+ */
+static void look_at_wanted(struct table *t, struct route *r, bool quiet, struct mono now)
 {
 	bool different = r->there && (r->ours || r->orphan) && !route_confirms(t, r);
 
@@ -526,11 +569,19 @@ static void look_at_wanted(struct table *t, struct route *r, struct mono now)
 		r->mend = false;
 		r->mended = now;
 		dirty(t, r);
-	} else if (route_confirms(t, r) || r->trouble) {
+	} else if (route_confirms(t, r)) {
 		r->tries = 0;
-	} else if (r->tries >= TRIES_MAX) {
-		if (!r->installed)
+	} else if (r->trouble) {
+		if (is_power_of_two(r->tries) || r->tries % TRIES_TO_REPEAT == 0)
+			dirty(t, r);
+		else
+			await(t, r, now);
+	} else if (r->tries >= TRIES_MAX ||
+		   (quiet && r->tries >= TRIES_QUIET && !r->installed && !different)) {
+		if (!r->installed) {
 			r->trouble = different ? why_different : why_silent;
+			await(t, r, now);
+		}
 	} else if (different) {
 		dirty(t, r);
 	} else {
@@ -542,15 +593,17 @@ static void look_at_wanted(struct table *t, struct route *r, struct mono now)
 bool table_settle(struct table *t, struct mono now, uint64_t answered)
 {
 	struct mono ripe = mono_sub(now, mono_ms(TABLE_SETTLE_MS));
+	bool quiet = t->n_heard == t->n_heard_ago;
 	struct route *r;
 
+	t->n_heard_ago = t->n_heard;
 	while ((r = TAILQ_FIRST(&t->awaiting)) && !mono_before(ripe, r->since)) {
 		if (r->barrier > answered) /* zebra has not even read it, nor what came after */
 			break;
 		unawait(t, r);
 		r->tries++;
 		if (r->wanted)
-			look_at_wanted(t, r, now);
+			look_at_wanted(t, r, quiet, now);
 		else
 			look_at_leaving(t, r, now);
 	}

@@ -47,6 +47,8 @@ struct table {
 	size_t n_feed;
 	size_t counts[N_COUNTS];
 	uint64_t n_failures;
+	uint64_t n_heard;     /* messages of zebra's about routes */
+	uint64_t n_heard_ago; /* at the last look */
 };
 
 void table_init(struct table *table, const struct zapi_options *options);
@@ -91,7 +93,7 @@ struct order {
 must_check bool table_next_order(
 	struct table *table, struct mono now, uint64_t barrier, struct order *out);
 
-#define TABLE_SETTLE_MS 500
+#define TABLE_SETTLE_MS 250
 
 /*
  * Looks at what was sent at least TABLE_SETTLE_MS ago, up to that barrier: decides what zebra's
