@@ -24,12 +24,12 @@ class Cosmolet:
 
     def __init__(self, node: Router, directory: Path, word: str = 'static', **settings: Any) -> None:
         self.node = node
-        self.binary = BINARY
         self.directory = directory
         self.manifests = directory / 'manifests'
         self.manifests.mkdir(parents=True, exist_ok=True)
         self.config = directory / 'cosmolet.yaml'
         self.log = directory / 'cosmolet.log'
+        self.binary = BINARY
         self.process: subprocess.Popen[Any] | None = None
         self.environment = dict(os.environ)
         files = {'source': 'files', 'path': str(self.manifests)}
@@ -98,6 +98,15 @@ class Cosmolet:
 
     def status(self) -> dict[str, Any]:
         return json.loads(self.get('/status')[1])
+
+    def metric(self, sample: str) -> float:
+        """One sample of /metrics, named as it stands there, but without the prefix."""
+        lines = self.get('/metrics')[1].splitlines()
+        return next(float(line.rpartition(' ')[2]) for line in lines if line.startswith(f'cosmolet_{sample} '))
+
+    def sent(self) -> int:
+        """ZAPI messages that it has sent since its start."""
+        return int(self.metric('zapi_messages_total{direction="out"}'))
 
     def streams(self) -> dict[str, dict[str, Any]]:
         """What /status says of each watch, or manifest, by its name."""

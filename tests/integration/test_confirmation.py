@@ -1,0 +1,175 @@
+"""What zebra makes of our routes is what is shown: shadowed, taken away, refused, changed; and back as soon as it can be.
+
+On every release of FRR, for routes typed static and for a type of our own; the lab is shared, each test leaves it empty.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+from cosmolet import Cosmolet, pod, service
+from lab import COMMUNITY, DEGRADED_COMMUNITY, DEGRADED_TAG, TAG, Lab
+from sandbox import wait_until
+from zclient import Zclient
+
+V4, V6 = '10.96.0.1', 'fd00:96::1'
+WEB = {f'{V4}/32', f'{V6}/128'}
+UP = {V4: 'announced', V6: 'announced'}
+REJECTED = {V4: 'rejected', V6: 'rejected'}
+WORDS = ('static', 'openfabric')
+SOON = 1.0  # the promise: noticed, and mended, within a second
+
+
+@pytest.fixture(scope='module')
+def network(frr_release: str) -> Iterator[Lab]:
+    with Lab(node=frr_release, word=','.join(WORDS)) as made:
+        yield made
+
+
+@pytest.fixture(params=WORDS)
+def word(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def daemon(network: Lab, cosmolet: Path, tmp_path: Path, word: str) -> Iterator[Cosmolet]:
+    """Not started, with one service to announce; what it leaves is taken away."""
+    made = Cosmolet(network.node, tmp_path, word=word)
+    made.manifest('web', service('web', [V4, V6]), pod('web-1', 'web'))
+    yield made
+    made.close()
+    assert made.command('withdraw', '--config', str(made.config)).returncode == 0
+    network.tor.wait_for(set())
+
+
+def start(daemon: Cosmolet, network: Lab) -> float:
+    """Starts it; returns when all is announced, with the time."""
+    daemon.start()
+    daemon.wait_states(UP)
+    network.tor.wait_for(WEB)
+    return time.time()
+
+
+def notes(daemon: Cosmolet) -> set[str]:
+    return {a.get('note', '') for a in daemon.status()['addresses']}
+
+
+# Others hold the prefix
+
+def each_family(node: Any, *command: str) -> None:
+    for family, address in (('-4', V4), ('-6', V6)):
+        node.run(['ip', family, *(address if word == 'ADDRESS' else word for word in command)], check=True)
+
+
+SHADOWS: dict[str, tuple[Callable[[Any], None], Callable[[Any], None]]] = {
+    'kernel': (lambda node: each_family(node, 'route', 'add', 'blackhole', 'ADDRESS', 'proto', '99', 'metric', '5'),
+               lambda node: each_family(node, 'route', 'del', 'blackhole', 'ADDRESS', 'proto', '99', 'metric', '5')),
+    'address': (lambda node: each_family(node, 'address', 'add', 'ADDRESS', 'dev', 'lo'),
+                lambda node: each_family(node, 'address', 'del', 'ADDRESS', 'dev', 'lo')),
+    'staticd': (lambda node: node.configure(f'ip route {V4}/32 blackhole 5', f'ipv6 route {V6}/128 blackhole 5'),
+                lambda node: node.configure(f'no ip route {V4}/32 blackhole 5', f'no ipv6 route {V6}/128 blackhole 5')),
+}
+
+
+@pytest.fixture
+def clear_shadows(network: Lab) -> Iterator[list[str]]:
+    """Those that are there when a test fails; they shall not fail the next one as well."""
+    there: list[str] = []
+    yield there
+    for shadow in there:
+        SHADOWS[shadow][1](network.node)
+
+
+def test_shadowed(daemon: Cosmolet, network: Lab, clear_shadows: list[str]) -> None:
+    start(daemon, network)
+    for shadow, (appear, vanish) in SHADOWS.items():
+        failures = daemon.metric('route_failures_total')
+        clear_shadows.append(shadow)
+        appear(network.node)
+        daemon.wait_states(REJECTED, timeout=SOON)
+        assert len(notes(daemon)) == 1 and notes(daemon) != {''}
+        assert daemon.metric('route_failures_total') == failures + 2
+        assert daemon.metric('vips{state="rejected"}') == 2
+        assert notes(daemon).pop() in daemon.command('why', V4, '--http', '127.0.0.1:9474').stdout
+        network.tor.wait_for(set())
+
+        vanish(network.node)
+        daemon.wait_states(UP, timeout=SOON)
+        assert {r.communities for r in network.tor.wait_for(WEB).values()} == {frozenset({COMMUNITY})}
+        assert notes(daemon) == {''}
+
+        # The other one was there first.
+        daemon.manifest('web')
+        network.tor.wait_for(set())
+        appear(network.node)
+        time.sleep(0.1)  # the one who comes last holds a static prefix: let zebra have read the other's first
+        daemon.manifest('web', service('web', [V4, V6]), pod('web-1', 'web'))
+        daemon.wait_states(REJECTED, timeout=SOON)
+        assert notes(daemon) != {''} and network.tor.services() == {}
+        vanish(network.node)
+        clear_shadows.clear()
+        daemon.wait_states(UP, timeout=SOON)
+        network.tor.wait_for(WEB)
+
+
+# Others take our route away
+
+def test_taken_away(daemon: Cosmolet, network: Lab, word: str) -> None:
+    start(daemon, network)
+    with Zclient(network.node) as other:
+        # Twice, and the second time while the first is hardly mended.
+        for _ in range(2):
+            sent, mark = daemon.sent(), time.time()
+            for address in (V4, V6):
+                other.delete(word, address)
+            wait_until(lambda: daemon.sent() >= sent + 3, SOON, 'two routes and a barrier to be sent', explain=daemon.tail)
+            daemon.wait_states(UP, timeout=SOON)
+            wait_until(lambda: set(network.tor.services()) == WEB, SOON, 'the ToR to have them again')
+
+        # He insists, and we do not join in: both routes twenty times a second he, and four times we.
+        sent, mark = daemon.sent(), time.time()
+        while time.time() < mark + 2:
+            for address in (V4, V6):
+                other.delete(word, address)
+            time.sleep(0.05)
+        assert 3 <= daemon.sent() - sent <= 2 * 4 * (2 + 1) + 3
+    daemon.wait_states(UP, timeout=SOON)
+    network.tor.wait_for(WEB)
+
+
+# Our own changes
+
+def one_update_each(network: Lab, mark: float) -> None:
+    time.sleep(0.5)  # for what must not come
+    assert sorted((e.kind, e.prefix) for e in network.tor.events(mark)) == sorted(('announce', p) for p in WEB)
+
+
+def test_changed_in_place(daemon: Cosmolet, network: Lab) -> None:
+    """Another metric or tag is one update at the ToR, never a withdrawal; the distance is zebra's business alone."""
+    start(daemon, network)
+    for metric in (50, 40, 0):
+        assert daemon.stop() == 0
+        daemon.settings['announce'].update(metric=metric, distance=60 + metric)
+        daemon.write_config()
+        mark = time.time()
+        daemon.start()
+        network.tor.wait_for(lambda table: {r.med for r in table.values()} == {metric} and set(table) == WEB)
+        daemon.wait_states(UP)
+        one_update_each(network, mark)
+        for family, prefix in (('ip', f'{V4}/32'), ('ipv6', f'{V6}/128')):
+            entries = network.node.vtysh_json(f'show {family} route {prefix} json')[prefix]
+            assert [(e['distance'], e['metric'], e['tag']) for e in entries] == [(60 + metric, metric, TAG)]
+
+    daemon.settings['announce'].update(on_stop='drain', drain_tag=DEGRADED_TAG, drain_seconds=2)
+    daemon.write_config()
+    assert daemon.stop() == 0
+    mark = start(daemon, network)
+    assert daemon.process
+    daemon.process.terminate()
+    network.tor.wait_for(lambda t: {r.communities for r in t.values()} == {frozenset({DEGRADED_COMMUNITY})} and set(t) == WEB)
+    one_update_each(network, mark)
+    assert daemon.process.wait(10) == 0
+    network.tor.wait_for(set())
