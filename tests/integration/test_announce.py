@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 from typing import Any, Callable
@@ -11,8 +10,7 @@ import pytest
 from cosmolet import Cosmolet, pod, service
 from lab import COMMUNITY, OPERATOR_COMMUNITY, OPERATOR_ROUTES, Lab
 
-N = 500  # services, of two addresses each
-ALONE = (3, 7)  # their pods have manifests of their own
+N = 100
 FOREIGN = '203.0.113.99'
 WORDS = ('static', 'openfabric')
 
@@ -31,8 +29,7 @@ def prefixes(*indexes: int) -> set[str]:
 
 def write_services(daemon: Cosmolet, n: int = N) -> None:
     daemon.manifest('services', *(service(f's{i}', [v4(i), v6(i)]) for i in range(n)))
-    daemon.manifest('pods', *(pod(f'p{i}', f's{i}') for i in range(n) if i not in ALONE))
-    for i in ALONE:
+    for i in range(n):
         daemon.manifest(f'pod-{i}', pod(f'p{i}', f's{i}'))
 
 
@@ -54,23 +51,12 @@ def setup(request: pytest.FixtureRequest, cosmolet: Path, lab: Callable[..., Lab
     daemon.close()
 
 
-def restart_unnoticed(lab: Lab, daemon: Cosmolet, end: Callable[[], object]) -> None:
-    """Ended somehow and started again: the ToR receives not one update."""
-    mark = time.time()
-    end()
-    time.sleep(1.5)
-    daemon.start()
-    daemon.wait_states({address: 'announced' for i in range(N) for address in (v4(i), v6(i))})
-    time.sleep(1)
-    assert lab.tor.events(mark) == []
-
-
-def test_the_whole_way(setup: tuple[Lab, Cosmolet], tmp_path: Path) -> None:
+def test_the_whole_way(setup: tuple[Lab, Cosmolet]) -> None:
     lab, daemon = setup
     everything = prefixes(*range(N))
     before = operator_state(lab)
 
-    # In: five hundred services of both families, with the community of the operator's route-map.
+    # In: a hundred services of both families, with the community of the operator's route-map.
     write_services(daemon)
     daemon.start()
     table = lab.tor.wait_for(everything)
@@ -90,19 +76,6 @@ def test_the_whole_way(setup: tuple[Lab, Cosmolet], tmp_path: Path) -> None:
     daemon.manifest('pod-7', pod('p7', 's7'))
     lab.tor.wait_for(everything)
     assert {(e.kind, e.prefix) for e in lab.tor.events(mark)} == {('announce', p) for p in prefixes(7)}
-    flipped = time.time()
-
-    # Killed, stopped in good order, and upgraded: the ToR notices nothing.
-    restart_unnoticed(lab, daemon, daemon.kill)
-    restart_unnoticed(lab, daemon, lambda: daemon.stop() == 0 or pytest.fail(daemon.tail()))
-    new = Path(shutil.copy(daemon.binary, tmp_path / 'cosmolet-new'))
-
-    def upgrade() -> None:
-        daemon.kill()
-        daemon.binary = new
-
-    restart_unnoticed(lab, daemon, upgrade)
-    assert lab.tor.events(flipped) == []
 
     # What went away while it was dead is removed at the start, and nothing else.
     daemon.kill()
