@@ -33,6 +33,9 @@ struct route {
 
 	bool mend; /* lost without our doing, twice within a second: sent again at the next look */
 	struct mono mended;
+	bool later; /* changed too often of late: what it is then will be sent at the next look */
+	struct mono burst;
+	unsigned n_burst;  /* orders given since */
 	struct mono since; /* when it began to wait for zebra */
 	uint64_t barrier;  /* answered: zebra has read what we sent */
 	unsigned tries;

@@ -180,6 +180,7 @@ void session_finish(struct session *s, bool withdraw)
 {
 	s->finishing = true;
 	s->withdrawing = withdraw;
+	table_hurry(&s->table);
 	if (withdraw) {
 		table_complete(&s->table);
 		table_unwant_all(&s->table);
@@ -546,6 +547,7 @@ static void take_barrier(struct session *s)
 	if (s->barrier_answered >= s->barrier_sent)
 		return;
 	s->barrier_answered++;
+	table_answered(&s->table, s->barrier_answered);
 	s->waiting_since = loop_now(s->loop);
 	if (s->phase != SESSION_LEARNING)
 		return;

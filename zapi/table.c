@@ -20,6 +20,8 @@
 #define TRIES_QUIET 2
 /* One that is rejected is sent again after 1, 2, 4, … looks, then every so many. */
 #define TRIES_TO_REPEAT 128
+/* So many orders for a route within a look are news, more are a storm: only its end is sent. */
+#define BURST_MAX 6
 /* A route whose deletion shows no effect is deleted again after so many looks. */
 #define TRIES_TO_RESEND 20
 
@@ -153,6 +155,8 @@ static void count(struct table *t, struct route *r)
 /* Whether it has to be looked at again if zebra stays silent. */
 static bool is_open(const struct route *r)
 {
+	if (r->later)
+		return true;
 	switch (r->state) {
 	case ZAPI_PENDING:
 	case ZAPI_INSTALLED:
@@ -279,6 +283,17 @@ void table_complete(struct table *t)
 
 		if (route_is_leftover(t, r))
 			leave(t, r);
+	}
+}
+
+void table_hurry(struct table *t)
+{
+	struct route *r;
+
+	t->hurry = true;
+	vec_foreach (&t->routes, r, i) {
+		if (r->later)
+			dirty(t, r);
 	}
 }
 
@@ -501,13 +516,15 @@ void table_learned(struct table *t, bool by_metric)
 void table_lost(struct table *t)
 {
 	t->learned = false;
+	t->answered = 0;
 	for (size_t i = t->routes.n; i-- > 0;) {
 		struct route *r = t->routes.items[i];
 
 		undirty(t, r);
 		unawait(t, r);
 		set_there(t, r, false);
-		r->installed = r->deleting = r->mend = false;
+		r->barrier = 0;
+		r->installed = r->deleting = r->mend = r->later = false;
 		r->trouble = NULL;
 		assess(t, r);
 	}
@@ -515,12 +532,37 @@ void table_lost(struct table *t)
 
 /* sending */
 
+void table_answered(struct table *t, uint64_t barrier)
+{
+	t->answered = barrier;
+}
+
+/* Puts the route off if it changes faster than zebra reads, or than anybody could follow. */
+static bool put_off(struct table *t, struct route *r, struct mono now)
+{
+	if (t->hurry)
+		return r->later = false;
+	if (r->later)
+		return true;
+	if (!mono_before(now, mono_add(r->burst, mono_ms(TABLE_SETTLE_MS)))) {
+		r->burst = now;
+		r->n_burst = 0;
+	}
+	if (r->barrier <= t->answered && r->n_burst++ < BURST_MAX)
+		return false;
+	r->later = true;
+	await(t, r, now);
+	return true;
+}
+
 bool table_next_order(struct table *t, struct mono now, uint64_t barrier, struct order *out)
 {
 	struct route *r;
 
 	while ((r = TAILQ_FIRST(&t->dirty))) {
 		undirty(t, r);
+		if (put_off(t, r, now))
+			continue;
 		if (route_order(t, r, out)) {
 			r->barrier = barrier;
 			await(t, r, now);
@@ -601,6 +643,12 @@ bool table_settle(struct table *t, struct mono now, uint64_t answered)
 		if (r->barrier > answered) /* zebra has not even read it, nor what came after */
 			break;
 		unawait(t, r);
+		if (r->later) {
+			r->later = false;
+			r->n_burst = 0;
+			dirty(t, r);
+			continue;
+		}
 		r->tries++;
 		if (r->wanted)
 			look_at_wanted(t, r, quiet, now);

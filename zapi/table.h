@@ -39,6 +39,8 @@ struct table {
 	bool by_metric; /* routes that differ in metric only may live side by side in zebra */
 	bool learned;   /* the feed is known: orders may be given */
 	bool complete;
+	bool hurry;
+	uint64_t answered; /* barriers */
 	struct vec routes;
 	struct route_list dirty;    /* to be sent */
 	struct route_list awaiting; /* sent, in order of time, and zebra's word is out */
@@ -61,6 +63,8 @@ void table_unwant_all(struct table *table);
 void table_complete(struct table *table);
 size_t table_leftovers(const struct table *table, struct prefix **out);
 size_t table_feed(const struct table *table, struct zapi_feed_route **out);
+/* From now on nothing waits for a storm to pass. */
+void table_hurry(struct table *table);
 /* The next route that changed; false: none. */
 must_check bool table_pop_news(struct table *table, struct zapi_event *out);
 
@@ -92,6 +96,9 @@ struct order {
  */
 must_check bool table_next_order(
 	struct table *table, struct mono now, uint64_t barrier, struct order *out);
+
+/* zebra has read everything up to that barrier. */
+void table_answered(struct table *table, uint64_t barrier);
 
 #define TABLE_SETTLE_MS 250
 

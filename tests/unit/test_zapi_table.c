@@ -91,6 +91,7 @@ static void expect_orders(const char *expected)
 		if (order.add)
 			fprintf(out, "+%s %u %u ", prefix_text(&order.added.prefix, p),
 				order.added.tag, order.added.metric);
+		table_answered(&table, n_barriers + 1); /* zebra reads at once */
 	}
 	fclose(out);
 	ck_assert_str_eq(text, expected);
@@ -610,6 +611,41 @@ START_TEST(what_is_rejected_is_sent_again)
 }
 END_TEST
 
+/* What changes faster than zebra reads, or all the time, is sent as it is in the end. */
+START_TEST(of_a_storm_only_the_end_is_sent)
+{
+	unsigned n_sent = 0;
+	struct order order;
+
+	setup_learned(ZAPI_STATIC);
+	want(A, 4711, 1);
+	ck_assert(table_next_order(&table, now, 1, &order));
+	for (unsigned i = 2; i <= 100; i++) { /* not read yet */
+		want(A, 4711, i);
+		ck_assert(!table_next_order(&table, now, 2, &order));
+	}
+	n_barriers = 1;
+	table_answered(&table, n_barriers);
+	settle_after(TABLE_SETTLE_MS);
+	expect_orders("+" A " 4711 100 ");
+
+	n_barriers = 2;
+	for (unsigned i = 0; i < 1000; i++) { /* read at once, and changed each millisecond */
+		want(A, 4711, i);
+		while (table_next_order(&table, now, n_barriers, &order))
+			n_sent++;
+		settle_after(1);
+	}
+	ck_assert_uint_ge(n_sent, 3);
+	ck_assert_uint_le(n_sent, 32);
+	want(A, 4711, 5);
+	table_hurry(&table);
+	expect_orders("+" A " 4711 5 ");
+	n_barriers = 0;
+	table_deinit(&table);
+}
+END_TEST
+
 START_TEST(a_delete_without_effect_is_repeated)
 {
 	int n = 0;
@@ -640,6 +676,7 @@ START_TEST(a_route_that_stays_different_is_rejected)
 	want(A, 4711, 5);
 	seen(A, 4712, 9);
 	n_barriers = 1;
+	table_answered(&table, n_barriers);
 	for (int i = 0; i < 100; i++) {
 		while (table_next_order(&table, now, n_barriers, &order))
 			n_sent++;
@@ -742,6 +779,7 @@ int main(void)
 	tcase_add_test(tcase, a_delete_followed_by_an_add_is_no_loss);
 	tcase_add_test(tcase, silence_is_told_after_a_while);
 	tcase_add_test(tcase, what_is_rejected_is_sent_again);
+	tcase_add_test(tcase, of_a_storm_only_the_end_is_sent);
 	tcase_add_test(tcase, a_delete_without_effect_is_repeated);
 	tcase_add_test(tcase, a_route_that_stays_different_is_rejected);
 	tcase_add_test(tcase, what_cannot_be_is_refused);
