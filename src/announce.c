@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define BIND_RETRY    mono_s(5)
-#define WITHDRAW_WAIT mono_s(3) /* zebra says nothing for routes that were never selected */
+#define WITHDRAW_WAIT mono_s(3) /* for the route's first word; there is none if nobody knows it */
 
 static void decide(struct loop_job *job);
 
@@ -157,7 +157,7 @@ static void on_withdraw_timer(struct loop_timer *timer)
 {
 	struct vip *vip = container_of(timer, struct vip, timer);
 
-	if (!vip->announce->zebra_up) {
+	if (!vip->announce->zebra_up || vip->zebra == ZAPI_WITHDRAWING) {
 		/* zebra may still have the route: an address it announces must be served. */
 		loop_timer_after(vip->announce->loop, timer, WITHDRAW_WAIT, on_withdraw_timer);
 		return;
@@ -390,6 +390,8 @@ static void route_news(struct announce *announce, const struct zapi_event *event
 	if (!vip)
 		return;
 	if (!vip->wanted) {
+		if (event->state == ZAPI_WITHDRAWING)
+			vip->zebra = ZAPI_WITHDRAWING; /* its word will come, however late */
 		if (event->state == ZAPI_GONE && vip->withdrawing) {
 			confirmed(vip, DIRECTION_WITHDRAW);
 			unbind(vip);
@@ -417,8 +419,10 @@ void announce_zebra(struct announce *announce, const struct zapi_event *event)
 	case ZAPI_EVENT_UP: announce->zebra_up = true; break;
 	case ZAPI_EVENT_DOWN:
 		announce->zebra_up = false;
-		vec_foreach (&announce->vips, vip, i)
-			vip->zebra = ZAPI_PENDING;
+		vec_foreach (&announce->vips, vip, i) {
+			if (vip->wanted)
+				vip->zebra = ZAPI_PENDING;
+		}
 		break;
 	case ZAPI_EVENT_ROUTE: route_news(announce, event); break;
 	case ZAPI_EVENT_PROBLEM: break;
