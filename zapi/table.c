@@ -73,14 +73,6 @@ static struct route *obtain(struct table *t, const struct prefix *prefix)
 	return r;
 }
 
-/* Frees a route of which nothing is known and nobody waits for a word. */
-static void drop_if_void(struct table *t, struct route *r)
-{
-	if (r->wanted || r->leaving || r->there || r->is_news || r->is_dirty || r->is_awaiting)
-		return;
-	free(vec_remove(&t->routes, &r->prefix));
-}
-
 /* the lists */
 
 static bool may_send(const struct table *t)
@@ -120,6 +112,20 @@ static void await(struct table *t, struct route *r, struct mono now)
 	r->since = now;
 	TAILQ_INSERT_TAIL(&t->awaiting, r, awaiting_link);
 	r->is_awaiting = true;
+}
+
+/*
+ * Frees a route of which nothing is known and nobody waits for a word. One that we had sent is
+ * remembered until the next look, or a storm that reaches zebra would be ever new routes.
+ */
+static void drop_if_void(struct table *t, struct route *r)
+{
+	if (r->wanted || r->leaving || r->there || r->is_news || r->is_dirty || r->is_awaiting)
+		return;
+	if (r->n_burst)
+		await(t, r, r->burst);
+	else
+		free(vec_remove(&t->routes, &r->prefix));
 }
 
 static bool differs_from_told(const struct route *r)
@@ -524,6 +530,7 @@ void table_lost(struct table *t)
 		unawait(t, r);
 		set_there(t, r, false);
 		r->barrier = 0;
+		r->n_burst = 0;
 		r->installed = r->deleting = r->mend = r->later = false;
 		r->trouble = NULL;
 		assess(t, r);
@@ -650,6 +657,8 @@ bool table_settle(struct table *t, struct mono now, uint64_t answered)
 			continue;
 		}
 		r->tries++;
+		if (!r->wanted && !r->leaving)
+			r->n_burst = 0;
 		if (r->wanted)
 			look_at_wanted(t, r, quiet, now);
 		else

@@ -155,6 +155,9 @@ START_TEST(a_route_lives_and_dies)
 	expect_news(A " withdrawing ");
 	unseen(A);
 	expect_news(A " gone ");
+	n_barriers++;
+	ck_assert(!settle_after(TABLE_SETTLE_MS));
+	n_barriers = 0;
 	ck_assert_uint_eq(table.routes.n, 0);
 	ck_assert_uint_eq(table.counts[COUNT_WANTED], 0);
 	table_deinit(&table);
@@ -638,9 +641,42 @@ START_TEST(of_a_storm_only_the_end_is_sent)
 	}
 	ck_assert_uint_ge(n_sent, 3);
 	ck_assert_uint_le(n_sent, 32);
+	settle_after(TABLE_SETTLE_MS);
+	settle_after(TABLE_SETTLE_MS);
+	expect_news(A " pending ");
+
+	n_sent = 0;
+	for (unsigned i = 0; i < 1000; i++) { /* gone each time: not even that makes it a new one */
+		if (i % 2)
+			unwant(A);
+		else
+			want(A, 4711, 1);
+		while (table_next_order(&table, now, n_barriers, &order)) {
+			n_sent++;
+			if (order.add)
+				seen(A, 4711, 1);
+			else
+				unseen(A);
+		}
+		settle_after(1);
+		while (table_pop_news(&table, &(struct zapi_event){0}))
+			;
+	}
+	ck_assert_uint_le(n_sent, 32);
 	want(A, 4711, 5);
 	table_hurry(&table);
 	expect_orders("+" A " 4711 5 ");
+	unseen(A);
+	unwant(A);
+	expect_orders("-" A " 5 ");
+	n_barriers++;
+	for (int i = 0; i < 20 && table.routes.n; i++) {
+		settle_after(TABLE_SETTLE_MS);
+		expect_orders("");
+		while (table_pop_news(&table, &(struct zapi_event){0}))
+			;
+	}
+	ck_assert_uint_eq(table.routes.n, 0);
 	n_barriers = 0;
 	table_deinit(&table);
 }
