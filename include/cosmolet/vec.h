@@ -15,8 +15,9 @@ typedef int vec_cmp(const void *a, const void *b);
 struct vec {
 	void **items;
 	size_t n;
-	size_t room;
-	vec_cmp *cmp; /* over elements; NULL: kept in order of insertion */
+	size_t room;     /* from items on */
+	size_t n_before; /* free slots before items */
+	vec_cmp *cmp;    /* over elements; NULL: kept in order of insertion */
 };
 
 #define VEC_INIT(cmp_fn) ((struct vec){.cmp = (cmp_fn)})

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A sorted vector. Moving pointers is so cheap that no tree pays off below 50,000 elements. */
+/*
+ * A sorted vector. Moving pointers is so cheap that no tree pays off below 50,000 elements; and
+ * since it is the shorter side that moves, walks from either end cost nothing beyond that.
+ */
 #include <cosmolet/vec.h>
 
 #include <assert.h>
@@ -19,10 +22,16 @@ void vec_clear(struct vec *vec, void (*destroy)(void *))
 	vec->n = 0;
 }
 
+/* Where the memory begins. */
+static void **base(const struct vec *vec)
+{
+	return vec->items ? vec->items - vec->n_before : NULL;
+}
+
 void vec_deinit(struct vec *vec, void (*destroy)(void *))
 {
 	vec_clear(vec, destroy);
-	free(vec->items);
+	free(base(vec));
 	*vec = VEC_INIT(vec->cmp);
 }
 
@@ -52,13 +61,41 @@ void *vec_find(const struct vec *vec, const void *key)
 	return found ? vec->items[at] : NULL;
 }
 
+static void move(struct vec *vec, size_t to, size_t from, size_t n)
+{
+	memmove(vec->items + to, vec->items + from, n * sizeof(*vec->items));
+}
+
+/* Room at the end: what is free at the beginning, or else new memory. */
+static void make_room(struct vec *vec)
+{
+	void **start = base(vec);
+	size_t room = vec->n_before + vec->room;
+
+	if (vec->n_before > room / 2) {
+		memmove(start, vec->items, vec->n * sizeof(*start));
+	} else {
+		room = room ? room * 2 : 8;
+		start = xrealloc(start, room * sizeof(*start));
+		memmove(start, start + vec->n_before, vec->n * sizeof(*start));
+	}
+	vec->items = start;
+	vec->n_before = 0;
+	vec->room = room;
+}
+
 static void insert_at(struct vec *vec, size_t at, void *item)
 {
-	if (vec->n == vec->room) {
-		vec->room = vec->room ? vec->room * 2 : 8;
-		vec->items = xrealloc(vec->items, vec->room * sizeof(*vec->items));
+	if (vec->n_before > 0 && at < vec->n / 2) {
+		vec->items--;
+		vec->n_before--;
+		vec->room++;
+		move(vec, 0, 1, at);
+	} else {
+		if (vec->n == vec->room)
+			make_room(vec);
+		move(vec, at + 1, at, vec->n - at);
 	}
-	memmove(vec->items + at + 1, vec->items + at, (vec->n - at) * sizeof(*vec->items));
 	vec->items[at] = item;
 	vec->n++;
 }
@@ -83,7 +120,14 @@ void *vec_remove_at(struct vec *vec, size_t index)
 
 	assert(index < vec->n);
 	vec->n--;
-	memmove(vec->items + index, vec->items + index + 1, (vec->n - index) * sizeof(*vec->items));
+	if (index < vec->n / 2) {
+		move(vec, 1, 0, index);
+		vec->items++;
+		vec->n_before++;
+		vec->room--;
+	} else {
+		move(vec, index, index + 1, vec->n - index);
+	}
 	return item;
 }
 
