@@ -47,8 +47,8 @@ struct route {
 	bool owes_gone; /* the owner knows of it, and so has to hear of its end */
 	bool counted[N_COUNTS];
 
-	bool is_dirty, is_awaiting, is_news;
-	TAILQ_ENTRY(route) dirty_link, awaiting_link, news_link;
+	bool is_dirty, is_awaiting, is_news, is_unread;
+	TAILQ_ENTRY(route) dirty_link, awaiting_link, news_link, unread_link;
 };
 
 /* Whether what the feed shows is what is wanted. */

@@ -46,6 +46,7 @@ void table_init(struct table *t, const struct zapi_options *options)
 	TAILQ_INIT(&t->dirty);
 	TAILQ_INIT(&t->awaiting);
 	TAILQ_INIT(&t->news);
+	TAILQ_INIT(&t->unread);
 }
 
 void table_deinit(struct table *t)
@@ -114,13 +115,22 @@ static void await(struct table *t, struct route *r, struct mono now)
 	r->is_awaiting = true;
 }
 
+static void read_by_zebra(struct table *t, struct route *r)
+{
+	if (!r->is_unread)
+		return;
+	TAILQ_REMOVE(&t->unread, r, unread_link);
+	r->is_unread = false;
+}
+
 /*
  * Frees a route of which nothing is known and nobody waits for a word. One that we had sent is
  * remembered until the next look, or a storm that reaches zebra would be ever new routes.
  */
 static void drop_if_void(struct table *t, struct route *r)
 {
-	if (r->wanted || r->leaving || r->there || r->is_news || r->is_dirty || r->is_awaiting)
+	if (r->wanted || r->leaving || r->there || r->is_news || r->is_dirty || r->is_awaiting ||
+		r->is_unread)
 		return;
 	if (r->n_burst)
 		await(t, r, r->burst);
@@ -528,6 +538,7 @@ void table_lost(struct table *t)
 
 		undirty(t, r);
 		unawait(t, r);
+		read_by_zebra(t, r);
 		set_there(t, r, false);
 		r->barrier = 0;
 		r->n_burst = 0;
@@ -539,9 +550,20 @@ void table_lost(struct table *t)
 
 /* sending */
 
+/* What had to wait for that goes on; the rest of a storm waits for the next look. */
 void table_answered(struct table *t, uint64_t barrier)
 {
+	struct route *r;
+
 	t->answered = barrier;
+	while ((r = TAILQ_FIRST(&t->unread)) && r->barrier <= barrier) {
+		read_by_zebra(t, r);
+		if (!r->later)
+			continue;
+		r->later = false;
+		unawait(t, r);
+		dirty(t, r);
+	}
 }
 
 /* Puts the route off if it changes faster than zebra reads, or than anybody could follow. */
@@ -559,6 +581,10 @@ static bool put_off(struct table *t, struct route *r, struct mono now)
 		return false;
 	r->later = true;
 	await(t, r, now);
+	if (r->barrier > t->answered && !r->is_unread) {
+		TAILQ_INSERT_TAIL(&t->unread, r, unread_link);
+		r->is_unread = true;
+	}
 	return true;
 }
 

@@ -45,6 +45,7 @@ struct table {
 	struct route_list dirty;    /* to be sent */
 	struct route_list awaiting; /* sent, in order of time, and zebra's word is out */
 	struct route_list news;     /* changed, and the owner does not know yet */
+	struct route_list unread;   /* changed before zebra has read what was sent last */
 	size_t n_dirty;
 	size_t n_feed;
 	size_t counts[N_COUNTS];

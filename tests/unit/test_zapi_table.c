@@ -627,12 +627,18 @@ START_TEST(of_a_storm_only_the_end_is_sent)
 		want(A, 4711, i);
 		ck_assert(!table_next_order(&table, now, 2, &order));
 	}
+	unwant(A);
+	want(B, 4711, 1);
+	ck_assert(table_next_order(&table, now, 2, &order) && order.add && !order.remove);
+	table_unwant_all(&table);
+	ck_assert(!table_next_order(&table, now, 2, &order));
 	n_barriers = 1;
-	table_answered(&table, n_barriers);
-	settle_after(TABLE_SETTLE_MS);
-	expect_orders("+" A " 4711 100 ");
-
+	table_answered(&table, n_barriers); /* at once, and not at the next look */
+	expect_orders("-" A " 1 -" B " 1 ");
 	n_barriers = 2;
+	settle_after(TABLE_SETTLE_MS);
+	expect_news(A " gone " B " gone ");
+
 	for (unsigned i = 0; i < 1000; i++) { /* read at once, and changed each millisecond */
 		want(A, 4711, i);
 		while (table_next_order(&table, now, n_barriers, &order))
