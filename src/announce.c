@@ -492,11 +492,13 @@ size_t announce_contested(const struct announce *announce, struct prefix **out)
 	return n;
 }
 
-void announce_drain(struct announce *announce)
+void announce_set_draining(struct announce *announce, bool draining)
 {
 	struct vip *vip;
 
-	announce->draining = true;
+	if (announce->draining == draining)
+		return;
+	announce->draining = draining;
 	vec_foreach (&announce->vips, vip, i)
 		decide_soon(vip);
 }

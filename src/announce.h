@@ -108,7 +108,7 @@ void announce_rival(struct announce *announce, const struct prefix *prefix, cons
 /* The addresses for which it is of interest who else has them. *out is for free(). */
 size_t announce_contested(const struct announce *announce, struct prefix **out);
 
-/* Gives every announced address the drain tag. */
-void announce_drain(struct announce *announce);
+/* Gives every announced address the drain tag, or its own again. */
+void announce_set_draining(struct announce *announce, bool draining);
 /* Unbinds everything of ours; only after zebra has withdrawn it all. */
 void announce_unbind_all(struct announce *announce);

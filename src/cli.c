@@ -226,9 +226,14 @@ static void print_status(const json_t *json)
 	int width = 15;
 	size_t i;
 
-	printf("node        %s, cosmolet %s%s\n", string_of(json, "node", ""),
-		string_of(json, "version", ""),
-		json_is_true(json_object_get(json, "draining")) ? ", draining" : "");
+	printf("node        %s, cosmolet %s", string_of(json, "node", ""),
+		string_of(json, "version", ""));
+	if (strcmp(string_of(json, "drain", "none"), "none") != 0)
+		printf(", drained (%s): %s", string_of(json, "drain", ""),
+			string_of(json, "drained_by", ""));
+	else if (json_is_true(json_object_get(json, "draining")))
+		printf(", draining");
+	putchar('\n');
 	printf("kubernetes  %s, %s, %lld services, %lld pods\n", string_of(kubernetes, "from", ""),
 		json_is_true(json_object_get(kubernetes, "synced")) ? "synced" : "not synced yet",
 		(long long)json_integer_value(json_object_get(kubernetes, "services")),

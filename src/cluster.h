@@ -14,7 +14,8 @@ struct cluster {
 	struct vec by_pair;  /* the services with a selector, by namespace and its first pair */
 	struct vec pods;     /* of this node */
 	struct vec slices;
-	struct vec nodes; /* this node, or nothing */
+	struct vec nodes;    /* this node, or nothing */
+	const char *drained; /* why this node announces nothing, in words; NULL: it may */
 	/* Called for each service whose outcome may have changed; it may be gone by now. */
 	void (*changed)(void *data, const char *namespace, const char *name);
 	void *data;

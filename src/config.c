@@ -91,6 +91,12 @@ static const struct key keys[] = {
 		"Route tag while draining; map it to GRACEFUL_SHUTDOWN (RFC 8326)."},
 	{"announce.drain_seconds", INTEGER, AT(announce_drain_seconds), "10", NULL, 0, 3600,
 		"How long to wait between the tag and the withdrawal."},
+	{"announce.drain_on", CHOICES, AT(announce_drain_on), "annotation taint deletion signal",
+		"annotation taint deletion cordon signal", 0, 0,
+		"What drains the node: its annotation `cosmolet.platformbuilds.io/drain: "
+		"\"true\"`, "
+		"the taint of an autoscaler that removes it, its deletion, a cordon, or SIGUSR1 "
+		"(SIGUSR2 ends that)."},
 	{"loopback.mode", CHOICE, AT(loopback_mode), "local-route", "local-route address none", 0,
 		0,
 		"How the node accepts the addresses: a kernel local route each, an address each "
@@ -764,9 +770,11 @@ static void print_value(const struct key *key, const void *field, FILE *out)
 	}
 	case CHOICES:
 		fputc('[', out);
-		for (size_t i = 0; i < N_KINDS; i++) {
+		for (size_t i = 0;; i++) {
 			auto_free char *word = word_at(key->words, i);
 
+			if (!word)
+				break;
 			if (*(const uint32_t *)field & 1u << i) {
 				fprintf(out, "%s%s", comma, word);
 				comma = ", ";
@@ -905,6 +913,23 @@ void config_inherit_tags(struct config *config, const struct config *from)
 	}
 }
 
+static void print_initial(const struct key *key, FILE *out)
+{
+	if (key->words && !strcmp(key->initial, key->words)) {
+		fputs("all of them", out);
+		return;
+	}
+	fputs("`[", out);
+	for (size_t i = 0;; i++) {
+		auto_free char *word = word_at(key->initial, i);
+
+		if (!word)
+			break;
+		fprintf(out, "%s%s", i ? ", " : "", word);
+	}
+	fputs("]`", out);
+}
+
 void config_print_keys(FILE *out)
 {
 	fputs("| key | default | meaning |\n| --- | --- | --- |\n", out);
@@ -920,7 +945,7 @@ void config_print_keys(FILE *out)
 		else if (list && !strcmp(key->initial, "*"))
 			fputs("`[\"*\"]`", out);
 		else if (list)
-			fputs(*key->initial ? "all of them" : "`[]`", out);
+			print_initial(key, out);
 		else
 			fprintf(out, "`%s`", key->initial);
 		fprintf(out, " | %s", key->meaning);

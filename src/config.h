@@ -20,6 +20,15 @@ enum address_kind { KIND_CLUSTER_IP, KIND_LOAD_BALANCER, KIND_EXTERNAL_IP, N_KIN
 /* The tag, the drain tag, and those of the configurations before. */
 #define CONFIG_N_TAGS 16
 
+/* What may drain the node; bits of announce.drain_on. */
+enum config_drain_on {
+	DRAIN_ON_ANNOTATION,
+	DRAIN_ON_TAINT,
+	DRAIN_ON_DELETION,
+	DRAIN_ON_CORDON,
+	DRAIN_ON_SIGNAL,
+};
+
 struct config_strings {
 	char **items;
 	size_t n;
@@ -60,6 +69,7 @@ struct config {
 	int announce_on_stop;
 	int64_t announce_drain_tag;
 	int64_t announce_drain_seconds;
+	uint32_t announce_drain_on; /* 1 << enum config_drain_on */
 	int loopback_mode;
 	char *loopback_interface;
 	char *frr_socket_path;

@@ -68,6 +68,8 @@ static void on_plan(struct loop_job *job)
 	struct daemon *daemon = container_of(job, struct daemon, plan_job);
 	const struct name *name;
 
+	if (daemon->synced && !daemon->stopping)
+		drain_consider(&daemon->drain, daemon->config, !daemon->announce.synced);
 	vec_foreach (&daemon->changed, name, i)
 		plan_one(daemon, name);
 	vec_clear(&daemon->changed, name_destroy);
@@ -95,6 +97,17 @@ static void on_service_changed(void *data, const char *namespace, const char *na
 	entry->namespace = TAKE(ns);
 	entry->name = TAKE(own);
 	vec_insert(&daemon->changed, entry);
+}
+
+/* Everything that is decided is decided anew. */
+static void plan_all(void *data)
+{
+	struct daemon *daemon = data;
+	const struct k8s_object *service;
+
+	loop_job_queue(daemon->loop, &daemon->plan_job, on_plan);
+	vec_foreach (&daemon->cluster.services, service, i)
+		on_service_changed(daemon, service->meta.namespace, service->meta.name);
 }
 
 /* The source's events */
@@ -386,7 +399,7 @@ static void stop(struct daemon *daemon)
 		break;
 	case ON_STOP_WITHDRAW: withdraw_all(daemon); break;
 	case ON_STOP_DRAIN:
-		announce_drain(&daemon->announce);
+		announce_set_draining(&daemon->announce, true);
 		loop_timer_after(daemon->loop, &daemon->stop_timer,
 			mono_s(daemon->config->announce_drain_seconds), on_drained);
 		break;
@@ -404,17 +417,14 @@ static void refuse_config(struct daemon *daemon, const char *error)
 	log_err("config", "refused; what is in use stays", "error=%s", error);
 }
 
-/* Everything that is decided is decided anew. */
 static void configure_live(struct daemon *daemon, struct config *config)
 {
 	struct config *old = daemon->config;
-	const struct k8s_object *service;
 
 	daemon->config = config;
 	log_setup((enum log_level)config->logging_level, (enum log_format)config->logging_format);
 	announce_configure(&daemon->announce, config);
-	vec_foreach (&daemon->cluster.services, service, i)
-		on_service_changed(daemon, service->meta.namespace, service->meta.name);
+	plan_all(daemon);
 	config_free(old);
 }
 
@@ -471,6 +481,10 @@ static void on_signal(void *data, int signo)
 		log_info(
 			"config", "reading the configuration again", "signal=%s", strsignal(signo));
 		reload(daemon);
+		return;
+	}
+	if (signo == SIGUSR1 || signo == SIGUSR2) {
+		drain_signal(&daemon->drain, daemon->config, signo == SIGUSR1);
 		return;
 	}
 	if (daemon->stopping) {
@@ -557,6 +571,8 @@ static int build_base(struct daemon *daemon, loop_signal_fn *on_signals)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
 	return loop_signals(daemon->loop, &set, on_signals, daemon);
 }
 
@@ -595,6 +611,8 @@ static void build_zapi(struct daemon *daemon, void (*notify)(void *data))
 	daemon->zapi = zapi_new(daemon->loop, &options, notify, daemon);
 	announce_init(&daemon->announce, daemon->loop, config, daemon->loopback, daemon->zapi,
 		&daemon->metrics);
+	drain_init(&daemon->drain, daemon->loop, &daemon->cluster, &daemon->announce, plan_all,
+		daemon);
 	daemon->initialised = true;
 }
 
@@ -680,8 +698,10 @@ static void tear_down(struct daemon *daemon)
 	daemon->k8s = k8s_free(daemon->k8s);
 	daemon->rival = rival_free(daemon->rival);
 	daemon->bgpd = bgpd_free(daemon->bgpd);
-	if (daemon->initialised)
+	if (daemon->initialised) {
+		drain_deinit(&daemon->drain);
 		announce_deinit(&daemon->announce);
+	}
 	daemon->zapi = zapi_free(daemon->zapi);
 	daemon->loopback = loopback_free(daemon->loopback);
 	cluster_deinit(&daemon->cluster);
@@ -701,6 +721,7 @@ static void begin(struct daemon *daemon, struct config *config)
 		.metrics = daemon->metrics,
 		.started = daemon->started,
 		.config_error = daemon->config_error,
+		.drain = {.signalled = daemon->drain.signalled},
 	};
 	for (size_t i = 0; i < config->n_warnings; i++)
 		log_warn("config", config->warnings[i]);

@@ -12,6 +12,7 @@
 #include "bgpd.h"
 #include "cluster.h"
 #include "config.h"
+#include "drain.h"
 #include "filewatch.h"
 #include "http.h"
 #include "loopback.h"
@@ -36,6 +37,7 @@ struct daemon {
 	struct k8s *k8s;
 	struct cluster cluster;
 	struct announce announce;
+	struct drain drain;
 	struct http *http;
 	struct vec changed; /* struct name, of services to plan anew */
 	struct loop_job plan_job;

@@ -206,6 +206,16 @@ static void write_watches(const struct daemon *daemon, FILE *out)
 		daemon->synced);
 }
 
+static void write_drain(const struct daemon *daemon, FILE *out)
+{
+	family(out, "drain_phase", "gauge",
+		"How far the node is drained: 1 for the phase it is in.");
+	for (int i = DRAIN_NONE; i <= DRAIN_WITHDRAWN; i++)
+		fprintf(out, "cosmolet_drain_phase{phase=\"%s\"} %d\n",
+			drain_phase_text((enum drain_phase)i),
+			daemon->drain.phase == (enum drain_phase)i);
+}
+
 static void write_reloads(const struct daemon *daemon, FILE *out)
 {
 	static const char *const results[N_RELOAD_RESULTS] = {"applied", "unchanged", "refused"};
@@ -276,6 +286,7 @@ void metrics_write(const struct daemon *daemon, FILE *out)
 	write_watches(daemon, out);
 	counter(out, "problems_total", "Input that was ignored, of all sources.",
 		daemon->metrics.problems);
+	write_drain(daemon, out);
 	write_reloads(daemon, out);
 	write_loopback(daemon, out);
 	write_process(daemon, out);

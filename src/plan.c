@@ -31,7 +31,7 @@ static const char *const reason_words[N_REASONS] = {
 	[REASON_NOT_ALLOWED] = "not_allowed",
 	[REASON_NODE_ADDRESS] = "node_address",
 	[REASON_NODE_EXCLUDED] = "node_excluded",
-	[REASON_NODE_LEAVING] = "node_leaving",
+	[REASON_NODE_DRAINED] = "node_drained",
 	[REASON_NODE_NETWORK] = "node_network_unavailable",
 	[REASON_API_SERVER] = "api_server",
 	[REASON_NO_SLICES] = "no_endpoint_slices",
@@ -138,24 +138,50 @@ static enum reason judge_address(const struct config *config, const struct clust
 
 /* The node. */
 
-static enum reason judge_node(const struct k8s_object *object, enum address_kind kind)
+static bool is_tainted(const struct k8s_object *object, const char *key)
 {
+	for (size_t i = 0; i < object->node.n_taints; i++) {
+		if (!strcmp(object->node.taints[i].key, key))
+			return true;
+	}
+	return false;
+}
+
+const char *plan_drain_trigger(const struct config *config, const struct k8s_object *object)
+{
+	uint32_t on = config->announce_drain_on;
+	const char *annotation =
+		object ? k8s_map_get(&object->meta.annotations, ANNOTATION_DRAIN) : NULL;
+	bool asked = false;
+
+	if (!object)
+		return NULL;
+	if (annotation && parse_bool(annotation, &asked) && asked && on & 1u << DRAIN_ON_ANNOTATION)
+		return "the node's annotation " ANNOTATION_DRAIN;
+	if (on & 1u << DRAIN_ON_TAINT && is_tainted(object, TAINT_SCALE_DOWN))
+		return "the node's taint " TAINT_SCALE_DOWN;
+	if (on & 1u << DRAIN_ON_DELETION && object->meta.deleting)
+		return "the node is being deleted";
+	if (on & 1u << DRAIN_ON_CORDON && object->node.unschedulable)
+		return "the node is cordoned";
+	return NULL;
+}
+
+static enum reason judge_node(const struct cluster *cluster, enum address_kind kind)
+{
+	const struct k8s_object *object = cluster_node(cluster);
 	const char *exclude = object ? k8s_map_get(&object->meta.labels, LABEL_EXCLUDE) : NULL;
 	bool excluded =
 		true; /* also if the value is no boolean, as the service controller has it */
 
+	if (cluster->drained)
+		return REASON_NODE_DRAINED;
 	if (!object)
 		return REASON_READY; /* the node is not known: no reason to object */
 	if (exclude)
 		(void)parse_bool(exclude, &excluded);
 	if (exclude && excluded && kind != KIND_CLUSTER_IP)
 		return REASON_NODE_EXCLUDED;
-	if (object->meta.deleting)
-		return REASON_NODE_LEAVING;
-	for (size_t i = 0; i < object->node.n_taints; i++) {
-		if (!strcmp(object->node.taints[i].key, TAINT_SCALE_DOWN))
-			return REASON_NODE_LEAVING;
-	}
 	return object->node.network_unavailable ? REASON_NODE_NETWORK : REASON_READY;
 }
 
@@ -276,10 +302,11 @@ static void judge(const struct config *config, const struct cluster *cluster,
 	if (reason == REASON_READY)
 		reason = judge_address(config, cluster, &object->service, verdict);
 	if (reason == REASON_READY)
-		reason = judge_node(cluster_node(cluster), verdict->kind);
+		reason = judge_node(cluster, verdict->kind);
 	if (reason == REASON_READY)
 		reason = judge_pods(config, cluster, object, verdict);
 	verdict->reason = reason;
+	verdict->drained = cluster->drained;
 	verdict->tag = (uint32_t)config->announce_tag;
 	verdict->metric = (uint32_t)config->announce_metric;
 }
@@ -379,8 +406,9 @@ char *verdict_text(const struct config *config, const struct verdict *verdict)
 				: "it is outside services.allow of the configuration");
 	case REASON_NODE_ADDRESS: return xstrdup("it is an address of this node itself");
 	case REASON_NODE_EXCLUDED: return xstrdup("the node has the label " LABEL_EXCLUDE);
-	case REASON_NODE_LEAVING:
-		return xstrdup("the node is being deleted, or has the taint " TAINT_SCALE_DOWN);
+	case REASON_NODE_DRAINED:
+		return xasprintf("the node is drained: %s",
+			verdict->drained ? verdict->drained : "it was asked to");
 	case REASON_NODE_NETWORK: return xstrdup("the node's condition NetworkUnavailable is True");
 	case REASON_API_SERVER:
 		return xstrdup("it is the API server's own service: its endpoints name no node");

@@ -29,7 +29,7 @@ enum reason {
 	REASON_NOT_ALLOWED,   /* outside services.allow */
 	REASON_NODE_ADDRESS,  /* it is an address of this node */
 	REASON_NODE_EXCLUDED, /* label exclude-from-external-load-balancers */
-	REASON_NODE_LEAVING,  /* being deleted, or tainted for it */
+	REASON_NODE_DRAINED,  /* by one of announce.drain_on */
 	REASON_NODE_NETWORK,  /* NetworkUnavailable */
 	REASON_API_SERVER,    /* default/kubernetes */
 	REASON_NO_SLICES,     /* no selector, and no EndpointSlices either */
@@ -57,7 +57,8 @@ struct verdict {
 	enum address_kind kind;
 	enum reason reason;
 	struct tally tally;
-	bool by_slices; /* EndpointSlices decide, not pods */
+	bool by_slices;      /* EndpointSlices decide, not pods */
+	const char *drained; /* why the node is; a literal. NULL: it is not */
 	uint32_t tag;
 	uint32_t metric;
 };
@@ -69,8 +70,12 @@ struct verdict {
 size_t plan_service(const struct config *config, const struct cluster *cluster,
 	const struct k8s_object *service, struct verdict **out);
 
+/* What drains the node, by announce.drain_on, in words; NULL: nothing. A literal. */
+const char *plan_drain_trigger(const struct config *config, const struct k8s_object *node);
+
 /* One sentence for people: "2 of 3 pods on this node are ready". For free(). */
 char *verdict_text(const struct config *config, const struct verdict *verdict);
 
 #define ANNOTATION_PREFIX   "cosmolet.platformbuilds.io/"
 #define ANNOTATION_ANNOUNCE ANNOTATION_PREFIX "announce"
+#define ANNOTATION_DRAIN    ANNOTATION_PREFIX "drain"

@@ -193,6 +193,8 @@ char *status_json(const struct daemon *daemon)
 	set_string(json, "node", daemon->config->node);
 	set_seconds(json, "started", daemon->started);
 	set_bool(json, "draining", daemon->announce.draining);
+	set_string(json, "drain", drain_phase_text(daemon->drain.phase));
+	set_string(json, "drained_by", daemon->drain.why);
 	json_object_set_new(json, "kubernetes", source_json(daemon));
 	json_object_set_new(json, "zebra", zebra_json(daemon));
 	json_object_set_new(json, "loopback", loopback_json(daemon));

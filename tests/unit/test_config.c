@@ -127,7 +127,7 @@ static const struct {
 } bad[] = {
 	{"announce:\n  tagg: 1\n", PATH
 		":2:3: announce.tagg: unknown key; allowed in announce are: redistribute, vrf, "
-		"nexthop, tag, metric, distance, on_stop, drain_tag, drain_seconds"},
+		"nexthop, tag, metric, distance, on_stop, drain_tag, drain_seconds, drain_on"},
 	{"anounce: 1\n",
 		PATH ":1:1: anounce: unknown key; allowed are: node, kubernetes, services, "
 		     "announce, loopback, frr, http, logging"},
@@ -172,6 +172,9 @@ static const struct {
 		":1:17: announce.vrf: \"red\" and \"redistribute table-direct 9\" exclude each "
 		"other: the kernel table is the default VRF's; write announce.redistribute: "
 		"static"},
+	{"announce: {drain_on: [cordon, sometimes]}\n", PATH
+		":1:31: announce.drain_on: \"sometimes\" is not allowed; write annotation, taint, "
+		"deletion, cordon or signal"},
 	{"announce: {nexthop: drop}\n", PATH
 		":1:21: announce.nexthop: \"drop\" is not allowed; write blackhole, unreachable or "
 		"lo"},

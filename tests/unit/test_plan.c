@@ -97,10 +97,8 @@ static const struct {
 		.verdicts = "10.96.0.1=ready 192.0.2.1=node_excluded"},
 	{"not excluded by false", "", WEB " lb=192.0.2.1", {WEB_POD " ready"}, EXCLUDE "false",
 		.verdicts = "10.96.0.1=ready 192.0.2.1=ready"},
-	{"the autoscaler removes the node", "", WEB, {WEB_POD " ready"},
-		"taint=ToBeDeletedByClusterAutoscaler", .verdicts = "10.96.0.1=node_leaving"},
-	{"the node is being deleted", "", WEB, {WEB_POD " ready"}, "deleting",
-		.verdicts = "10.96.0.1=node_leaving"},
+	{"what drains the node does so by and by", "", WEB, {WEB_POD " ready"},
+		"taint=ToBeDeletedByClusterAutoscaler", .verdicts = "10.96.0.1=ready"},
 	{"no network", "", WEB, {WEB_POD " ready"}, "network-unavailable",
 		.verdicts = "10.96.0.1=node_network_unavailable"},
 	{"cordon alone changes nothing", "", WEB, {WEB_POD " ready"}, "unschedulable",
@@ -235,6 +233,63 @@ START_TEST(says_it_in_words)
 }
 END_TEST
 
+#define DRAIN      "annotation=cosmolet.platformbuilds.io/drain:"
+#define SCALE_DOWN "taint=ToBeDeletedByClusterAutoscaler"
+
+static const struct {
+	const char *config;
+	const char *node;    /* NULL: not known */
+	const char *trigger; /* a part of it; NULL: none */
+} drains[] = {
+	{"", NULL, NULL},
+	{"", "", NULL},
+	{"", DRAIN "true", "annotation"},
+	{"", DRAIN "1", "annotation"},
+	{"", DRAIN "false", NULL},
+	{"", DRAIN "soon", NULL},
+	{"", SCALE_DOWN, "taint"},
+	{"", "deleting", "deleted"},
+	{"", "unschedulable", NULL},
+	{"announce: {drain_on: [cordon]}", "unschedulable", "cordoned"},
+	{"announce: {drain_on: [cordon]}", DRAIN "true", NULL},
+	{"announce: {drain_on: []}", DRAIN "true " SCALE_DOWN " deleting", NULL},
+};
+
+START_TEST(triggers_drain_the_node)
+{
+	auto_config struct config *config = config_of(drains[_i].config);
+	struct cluster cluster;
+	const char *found;
+
+	cluster_init(&cluster, ignore, NULL);
+	if (drains[_i].node)
+		take(&cluster, node("node", drains[_i].node));
+	found = plan_drain_trigger(config, cluster_node(&cluster));
+	ck_assert_int_eq(found != NULL, drains[_i].trigger != NULL);
+	ck_assert(!found || strstr(found, drains[_i].trigger));
+	cluster_deinit(&cluster);
+}
+END_TEST
+
+START_TEST(a_drained_node_announces_nothing)
+{
+	auto_config struct config *config = config_of("");
+	auto_free struct verdict *verdicts = NULL;
+	auto_free char *text = NULL;
+	struct cluster cluster;
+
+	cluster_init(&cluster, ignore, NULL);
+	take(&cluster, service("default/web", WEB));
+	take(&cluster, pod("default/a", WEB_POD " ready"));
+	cluster.drained = "a test";
+	ck_assert_uint_eq(plan_service(config, &cluster, cluster.services.items[0], &verdicts), 1);
+	ck_assert_str_eq(reason_word(verdicts[0].reason), "node_drained");
+	text = verdict_text(config, &verdicts[0]);
+	ck_assert_str_eq(text, "the node is drained: a test");
+	cluster_deinit(&cluster);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("plan");
@@ -243,6 +298,8 @@ int main(void)
 	tcase_add_loop_test(tcase, decides, 0, (int)N_ELEMENTS(cases));
 	tcase_add_test(tcase, slices_are_asked_for_only_where_they_decide);
 	tcase_add_test(tcase, says_it_in_words);
+	tcase_add_loop_test(tcase, triggers_drain_the_node, 0, (int)N_ELEMENTS(drains));
+	tcase_add_test(tcase, a_drained_node_announces_nothing);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);
 }

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A node that is to be left in peace first says so to the network, and then withdraws. */
+#pragma once
+
+#include <stdbool.h>
+
+#include <cosmolet/loop.h>
+
+#include "announce.h"
+#include "cluster.h"
+#include "config.h"
+
+enum drain_phase {
+	DRAIN_NONE,
+	DRAIN_TAGGED,    /* everything carries the drain tag: whoever has another way takes it */
+	DRAIN_WITHDRAWN, /* the node announces nothing */
+};
+
+struct drain {
+	struct loop *loop;
+	struct cluster *cluster;
+	struct announce *announce;
+	void (*replan)(void *data); /* every service is to be decided anew */
+	void *data;
+	enum drain_phase phase;
+	const char *why; /* what triggered it, in words; NULL: nothing */
+	bool signalled;
+	struct loop_timer timer;
+};
+
+/* Borrows everything. Of an earlier life, zeroed at first, it keeps whether a signal drains. */
+void drain_init(struct drain *drain, struct loop *loop, struct cluster *cluster,
+	struct announce *announce, void (*replan)(void *data), void *data);
+void drain_deinit(struct drain *drain);
+
+/*
+ * To be called before services are planned: the node, or the configuration, may have changed. What
+ * has a trigger when the cluster becomes known (first) was drained in a former life: nothing is
+ * announced only to be withdrawn.
+ */
+void drain_consider(struct drain *drain, const struct config *config, bool first);
+/* A signal begins the drain, or ends it. */
+void drain_signal(struct drain *drain, const struct config *config, bool begin);
+
+/* "none", "tagged", "withdrawn". */
+const char *drain_phase_text(enum drain_phase phase);

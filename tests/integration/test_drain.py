@@ -1,0 +1,102 @@
+"""A node that is to be left in peace: tagged first, then withdrawn, and back when the reason is gone."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+from cosmolet import NODE, Cosmolet, pod, service
+from lab import COMMUNITY, DEGRADED_COMMUNITY, DEGRADED_TAG, Lab
+
+V4, V6 = '10.96.0.1', 'fd00:96::1'
+WEB = {f'{V4}/32', f'{V6}/128'}
+UP = {V4: 'announced', V6: 'announced'}
+DOWN = {V4: 'down', V6: 'down'}
+SECONDS = 2
+
+
+def node(annotations: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
+    return {'apiVersion': 'v1', 'kind': 'Node', 'metadata': {'name': NODE, 'annotations': annotations or {}}, 'spec': spec}
+
+
+DRAIN = node({'cosmolet.platformbuilds.io/drain': 'true'})
+
+
+@pytest.fixture
+def world(cosmolet: Path, lab: Callable[..., Lab], tmp_path: Path) -> Iterator[tuple[Lab, Cosmolet]]:
+    made = lab()
+    daemon = Cosmolet(made.node, tmp_path, announce={'drain_tag': DEGRADED_TAG, 'drain_seconds': SECONDS})
+    daemon.manifest('node', node())
+    daemon.manifest('web', service('web', [V4, V6]), pod('web-1', 'web'))
+    daemon.start()
+    made.tor.wait_for(WEB)
+    daemon.wait_states(UP)
+    yield made, daemon
+    daemon.close()
+
+
+def wait_ladder(lab: Lab, daemon: Cosmolet) -> None:
+    """Both rungs, and the time between them."""
+    lab.tor.wait_for(lambda t: set(t) == WEB and {r.communities for r in t.values()} == {frozenset({DEGRADED_COMMUNITY})}, timeout=1.5)
+    tagged = time.monotonic()
+    assert daemon.status()['drain'] == 'tagged'
+    lab.tor.wait_for(set())
+    assert SECONDS - 1 < time.monotonic() - tagged
+    daemon.wait_states(DOWN)
+    assert daemon.status()['drain'] == 'withdrawn'
+    assert 'the node is drained' in daemon.command('why', V4).stdout
+    assert daemon.get('/readyz')[0] == 200
+
+
+def wait_back(lab: Lab, daemon: Cosmolet) -> None:
+    lab.tor.wait_for(lambda t: set(t) == WEB and {r.communities for r in t.values()} == {frozenset({COMMUNITY})})
+    daemon.wait_states(UP)
+    assert daemon.status()['drain'] == 'none'
+
+
+def test_annotation(world: tuple[Lab, Cosmolet]) -> None:
+    lab, daemon = world
+    mark = time.time()
+    daemon.manifest('node', DRAIN)
+    wait_ladder(lab, daemon)
+    assert [e.kind for e in lab.tor.events(mark)] == ['announce'] * 2 + ['withdraw'] * 2
+    assert 'drained (withdrawn): the node\'s annotation' in daemon.command('status').stdout
+    assert 'cosmolet_drain_phase{phase="withdrawn"} 1\n' in daemon.get('/metrics')[1]
+
+    # A restart does not announce what it would have to withdraw again.
+    assert daemon.stop() == 0
+    mark = time.time()
+    daemon.start()
+    daemon.wait_states(DOWN)
+    time.sleep(0.5)
+    assert lab.tor.events(mark) == []
+
+    # The reason goes, and comes back before the ladder is at its end: no withdrawal at all.
+    daemon.manifest('node', node())
+    wait_back(lab, daemon)
+    mark = time.time()
+    daemon.manifest('node', DRAIN)
+    lab.tor.wait_for(lambda t: {r.communities for r in t.values()} == {frozenset({DEGRADED_COMMUNITY})})
+    daemon.manifest('node', node())
+    wait_back(lab, daemon)
+    time.sleep(SECONDS)
+    assert {e.kind for e in lab.tor.events(mark)} == {'announce'} and daemon.states() == UP
+
+
+def test_signal_taint_and_cordon(world: tuple[Lab, Cosmolet]) -> None:
+    lab, daemon = world
+    assert daemon.process
+    daemon.process.send_signal(signal.SIGUSR1)
+    wait_ladder(lab, daemon)
+    daemon.process.send_signal(signal.SIGUSR2)
+    wait_back(lab, daemon)
+    daemon.manifest('node', node(taints=[{'key': 'ToBeDeletedByClusterAutoscaler', 'effect': 'NoSchedule'}]))
+    wait_ladder(lab, daemon)
+    daemon.manifest('node', node(unschedulable=True))  # a cordon drains only where that is asked for
+    wait_back(lab, daemon)
+    daemon.settings['announce']['drain_on'] = ['cordon']
+    daemon.write_config()
+    wait_ladder(lab, daemon)
