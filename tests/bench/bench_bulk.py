@@ -66,6 +66,7 @@ def by_shell(lab: Lab, name: str, n: int, command: Callable[[], list[str]]) -> R
         begun, seconds, _ = watcher.end()
         wait_received(lab, n)
         row = Row(name, n, seconds, time.time() - begun)
+        (lab.node.directory / 'etc' / 'frr.conf').write_text(lab.node.config)  # frr-reload.py has saved its own
         if 'mgmtd' in lab.node.daemons:
             shell.do([vtysh_file(lab.node, n, no=True)])
         else:  # at once, where one by one may take minutes (7.5)

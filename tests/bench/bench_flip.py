@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import random
 import socket
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,13 +22,12 @@ from typing import Callable
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / 'lab'), str(TESTS / 'e2e')]
 from cluster import populate, set_ready, v4, v6  # noqa: E402
+from common import Figures, Shell, figures_line, figures_ratio, print_heading, wait_update  # noqa: E402
 from cosmolet import NODE, Cosmolet, pod, service  # noqa: E402
 from kube import KubeApi  # noqa: E402
 from lab import NODE_AS, RELEASES, TAG, Lab  # noqa: E402
-from sandbox import wait_until  # noqa: E402
 
 POLLING = 30.0  # seconds between two rounds of a loop
-Figures = dict[str, list[float]]  # seconds, of each kind of update
 
 
 def measure(lab: Lab, flips: list[int], write: Callable[[int, bool], None]) -> Figures:
@@ -41,9 +38,7 @@ def measure(lab: Lab, flips: list[int], write: Callable[[int, bool], None]) -> F
             time.sleep(random.uniform(0.02, 0.06))  # so that no timer of FRR is met at the same point each time
             mark = time.time()
             write(i, ready)
-            found = wait_until(lambda: [e for e in lab.tor.events(mark, [kind]) if e.prefix == f'{v4(i)}/32'], 120,
-                               f'{kind} of {v4(i)}', interval=0.002, explain=lab.tor.tail)
-            figures[kind].append(found[0].time - mark)
+            figures[kind].append(wait_update(lab, mark, kind, f'{v4(i)}/32') - mark)
     return figures
 
 
@@ -107,62 +102,20 @@ def by_staticd(lab: Lab, n: int, flips: list[int]) -> Figures:
 def by_vtysh(lab: Lab, n: int, flips: list[int]) -> Figures:
     """A round of the loop: for each service, in order, one vtysh that says what bgpd should announce."""
     lab.node.configure(f'router bgp {NODE_AS}', 'no bgp network import-check')
-    # One shell, inside FRR's own root all the time, so that entering it costs nothing that the original would not pay.
-    shell = subprocess.Popen([str(lab.node.directory / 'enter'), 'sh'], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                             stderr=subprocess.DEVNULL, text=True)
-    assert shell.stdin and shell.stdout
-    stdin, stdout = shell.stdin, shell.stdout
-
-    def say(lines: list[str]) -> None:
-        stdin.write('\n'.join([*lines, 'echo done', '']))
-        stdin.flush()
-
     def round_of(down: int | None) -> list[str]:
         return [f"vtysh -c 'configure terminal' -c 'router bgp {NODE_AS}' -c 'address-family ipv4 unicast'"
-                f" -c '{'no ' if i == down else ''}network {v4(i)}/32' >/dev/null" for i in range(n)]
+                f" -c '{'no ' if i == down else ''}network {v4(i)}/32'" for i in range(n)]
 
-    def wait_done() -> None:
-        while stdout.readline() != 'done\n':
-            pass
-
-    say(round_of(None))
-    lab.tor.wait_for({f'{v4(i)}/32' for i in range(n)}, timeout=300)
-    wait_done()
     figures: Figures = {'announce': [], 'withdraw': []}
-    for i in flips:
-        for kind, down in (('withdraw', i), ('announce', None)):
-            mark = time.time()
-            say(round_of(down))
-            wait_done()
-            found = wait_until(lambda: [e for e in lab.tor.events(mark, [kind]) if e.prefix == f'{v4(i)}/32'], 30,
-                               f'{kind} of {v4(i)}', explain=lab.tor.tail)
-            figures[kind].append(found[0].time - mark)
-    stdin.close()
-    shell.wait()
+    with Shell(lab.node) as shell:
+        shell.do(round_of(None))
+        lab.tor.wait_for({f'{v4(i)}/32' for i in range(n)})
+        for i in flips:
+            for kind, down in (('withdraw', i), ('announce', None)):
+                mark = time.time()
+                shell.do(round_of(down))
+                figures[kind].append(wait_update(lab, mark, kind, f'{v4(i)}/32') - mark)
     return figures
-
-
-# The table
-
-def median(values: list[float]) -> float:
-    return statistics.median(values)
-
-
-def p99(values: list[float]) -> float:
-    return sorted(values)[max(0, -(-99 * len(values) // 100) - 1)]
-
-
-def line(name: str, figures: Figures, plus: float = 0) -> str:
-    """With something added on average, there is no p99 to tell."""
-    cells = (f'{1000 * (value(figures[kind]) + plus):.1f}' if value is median or not plus else ''
-             for kind in ('announce', 'withdraw') for value in (median, p99))
-    return f'{name:<44}{len(figures["announce"]):5}{"".join(f"{cell:>12}" for cell in cells)}'.rstrip()
-
-
-def ratio(name: str, figures: Figures, ours: Figures, plus: float = 0) -> str:
-    cells = ((median(figures[kind]) + plus) / median(ours[kind]) for kind in ('announce', 'withdraw'))
-    texts = (f'{cell:.0f}' if cell >= 10 else f'{cell:.2f}' for cell in cells)
-    return (f'{name:<44}{"":5}' + ''.join(f'{text:>12}{"":12}' for text in texts)).rstrip()
 
 
 def main() -> None:
@@ -183,18 +136,18 @@ def main() -> None:
         loop = by_vtysh(lab, n, spread)
 
     print(f'From the write to the update at the ToR, ms; {n} services, FRR {arguments.release}\n')
-    print(f'{"":44}{"flips":>5}{"announce":>12}{"p99":>12}{"withdraw":>12}{"p99":>12}')
-    print(line('cosmolet, API server', api))
-    print(line('cosmolet, manifests', manifest))
+    print_heading('flips')
+    print(figures_line('cosmolet, API server', api))
+    print(figures_line('cosmolet, manifests', manifest))
     if frr:
-        print(line('FRR alone, a static route', frr))
-    print(line('a vtysh per service', loop))
-    print(line(f'a vtysh per service, every {POLLING:.0f} s, on average', loop, POLLING / 2))
+        print(figures_line('FRR alone, a static route', frr))
+    print(figures_line('a vtysh per service', loop))
+    print(figures_line(f'a vtysh per service, every {POLLING:.0f} s, on average', loop, POLLING / 2))
     print('\nas many times as cosmolet with the API server (medians)')
     if frr:
-        print(ratio('FRR alone, a static route', frr, api))
-    print(ratio('a vtysh per service', loop, api))
-    print(ratio(f'a vtysh per service, every {POLLING:.0f} s, on average', loop, api, POLLING / 2))
+        print(figures_ratio('FRR alone, a static route', frr, api))
+    print(figures_ratio('a vtysh per service', loop, api))
+    print(figures_ratio(f'a vtysh per service, every {POLLING:.0f} s, on average', loop, api, POLLING / 2))
 
 
 if __name__ == '__main__':

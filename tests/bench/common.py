@@ -17,6 +17,8 @@ from sandbox import wait_until  # noqa: E402
 BUILD = Path(os.environ.get('COSMOLET', TESTS.parent / 'build' / 'cosmolet')).resolve().parent
 ZAPI_BENCH = BUILD / 'tests' / 'bench' / 'zapi_bench'
 
+Figures = dict[str, list[float]]  # seconds, of each kind of update: announce, withdraw
+
 
 def median(values: list[float]) -> float:
     return statistics.median(values)
@@ -24,6 +26,23 @@ def median(values: list[float]) -> float:
 
 def p99(values: list[float]) -> float:
     return sorted(values)[max(0, -(-99 * len(values) // 100) - 1)]
+
+
+def figures_line(name: str, figures: Figures, plus: float = 0) -> str:
+    """With something added on average, there is no p99 to tell."""
+    cells = (f'{1000 * (value(figures[kind]) + plus):.1f}' if value is median or not plus else ''
+             for kind in ('announce', 'withdraw') for value in (median, p99))
+    return f'{name:<44}{len(figures["announce"]):>7}{"".join(f"{cell:>12}" for cell in cells)}'.rstrip()
+
+
+def figures_ratio(name: str, figures: Figures, to: Figures, plus: float = 0) -> str:
+    cells = ((median(figures[kind]) + plus) / median(to[kind]) for kind in ('announce', 'withdraw'))
+    texts = (f'{cell:.0f}' if cell >= 10 else f'{cell:.2f}' for cell in cells)
+    return (f'{name:<44}{"":7}' + ''.join(f'{text:>12}{"":12}' for text in texts)).rstrip()
+
+
+def print_heading(what: str) -> None:
+    print(f'{"":44}{what:>7}{"announce":>12}{"p99":>12}{"withdraw":>12}{"p99":>12}')
 
 
 def address(i: int) -> str:

@@ -1,20 +1,76 @@
-"""The benches run and bring their figures. How good those are is for people to judge, on a machine that is quiet."""
+"""The benches run and bring their figures. How good those are is for people to judge, on a machine that is quiet.
+
+With COSMOLET_TEST_LONG=1 those of many routes and of single changes run on every release, with more of both.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+LONG = os.environ.get('COSMOLET_TEST_LONG') == '1'
+RELEASES = ['7.5', '8.4', '10.3', '10.7'] if LONG else ['8.4']
+
+
+def bench(name: str, *options: str) -> str:
+    done = subprocess.run([sys.executable, Path(__file__).with_name(f'bench_{name}.py'), *options], text=True,
+                          capture_output=True, timeout=3600 if LONG else 180)
+    if 'ReleaseMissing' in done.stderr:
+        pytest.skip(done.stderr.splitlines()[-1])
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def tables(output: str) -> list[dict[str, list[str]]]:
+    """The figures of each row; a table ends with an empty line."""
+    row = re.compile(r'^(\S.*?)\s{2,}((?:(?:\d+(?:\.\d+)?|-)\s*)+)$', re.MULTILINE)
+    found = [{name: cells.split() for name, cells in row.findall(part)} for part in re.split(r'\n\s*\n', output)]
+    return [table for table in found if table]
+
+
+def all_positive(table: dict[str, list[str]]) -> bool:
+    return all(float(cell) > 0 for cells in table.values() for cell in cells if cell != '-')
+
 
 def test_bench_flip() -> None:
-    few = ['--flips=3', '--services=5', '--loop-flips=2']
-    done = subprocess.run([sys.executable, Path(__file__).with_name('bench_flip.py'), *few], text=True, capture_output=True,
-                          timeout=120)
-    assert done.returncode == 0, done.stderr
-    figures = dict(re.findall(r'^(\S.*?)\s{2,}((?:\d+(?:\.\d+)?\s*)+)$', done.stdout, re.MULTILINE))
+    figures, ratios = tables(bench('flip', '--flips=3', '--services=5', '--loop-flips=2'))
     rows = ['cosmolet, API server', 'cosmolet, manifests', 'FRR alone, a static route', 'a vtysh per service',
             'a vtysh per service, every 30 s, on average']
-    assert list(figures) == rows, done.stdout
-    assert len(figures[rows[0]].split()) == 5 and all(float(f) > 0 for row in figures.values() for f in row.split())
+    assert list(figures) == rows and list(ratios) == rows[2:]
+    assert len(figures[rows[0]]) == 5 and all_positive(figures) and all_positive(ratios)
+
+
+@pytest.mark.parametrize('release', RELEASES, ids=lambda release: f'frr-{release}')
+def test_bench_bulk(release: str) -> None:
+    sizes = ['1000', '10000'] if LONG else ['50', '200']
+    found = tables(bench('bulk', f'--release={release}', '--routes', *sizes, f'--repeat={3 if LONG else 1}', '--few=5'))
+    assert len(found) == 2 * len(sizes) + 1
+    for figures, ratios in zip(found[:-1:2], found[1:-1:2]):
+        ours = [f'{word}: cosmolet, {verb}' for word in ('openfabric', 'static') for verb in ('add', 'del')]
+        limits = [name.replace('cosmolet', 'raw client') for name in ours]
+        assert {*ours, *limits, 'openfabric: raw client with the feed, add'} <= figures.keys()
+        assert LONG or {'a vtysh per route (5)', 'one vtysh -f', 'frr-reload.py', 'a gobgp per route (5)',
+                        'gobgp, one stream'} <= figures.keys()
+        assert set(ours) <= ratios.keys() <= figures.keys() and '-' not in ratios[ours[0]]
+        assert all(len(cells) == 5 for cells in figures.values()) and all_positive(figures) and all_positive(ratios)
+    memory = found[-1]
+    assert list(memory) == [f'octets for each of {n} routes' for n in sizes]
+
+
+@pytest.mark.parametrize('release', RELEASES, ids=lambda release: f'frr-{release}')
+def test_bench_single(release: str) -> None:
+    found = tables(bench('single', f'--release={release}', f'--changes={200 if LONG else 5}', '--few=2', '--routes=20'))
+    figures, floor, ours = found
+    clients = [f'{who}, {word}{what}' for word in ('openfabric', 'static') for who in ('cosmolet', 'raw client')
+               for what in ('', ': zebra confirms')]
+    others = ['a vtysh', 'frr-reload.py']
+    assert list(figures) == [*clients, *others]
+    assert all(len(cells) == 5 for cells in figures.values())
+    assert list(floor) == [name for name in figures if name != 'raw client, openfabric: zebra confirms']
+    assert list(ours) == ['raw client, openfabric', *others]
+    assert all(map(all_positive, found))
