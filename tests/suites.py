@@ -27,6 +27,7 @@ SANITIZERS = ['-Db_sanitize=address,undefined', '-Db_lundef=false']
 LEGITIMATE_SKIP = 'cannot give it now'  # a release of FRR, at this mirror (tests/lab/frr-root)
 FRR_84 = '(not frr- or frr-8.4)'
 AT_ONCE = ['-n', '4']  # for --quick: they mostly wait, but their times are only worth measuring one by one
+BY_FILE = ('-n', '3', '--dist', 'loadscope')  # labs of a file are shared by its tests
 
 
 @dataclass
@@ -229,7 +230,7 @@ class Run:
 
     def integration(self, suite: Suite) -> None:
         if self.prepare('build', suite):
-            self.pytest(suite, 'integration', expression=FRR_84 if self.arguments.quick else '')
+            self.pytest(suite, 'integration', expression=FRR_84 if self.arguments.quick else '', at_once=BY_FILE)
 
     def e2e(self, suite: Suite) -> None:
         if self.prepare('build', suite):
@@ -299,13 +300,14 @@ class Run:
         # Meson's exit code counts.
         self.check_end(suite, f'meson test {" ".join(names)}', code, code is not None and len(suite.failed) > failed)
 
-    def pytest(self, suite: Suite, room: str, build: str = 'build', expression: str = '', **environment: str) -> None:
+    def pytest(self, suite: Suite, room: str, build: str = 'build', expression: str = '', at_once: tuple[str, ...] = (),
+               **environment: str) -> None:
         report = self.temporary / f'{suite.name}-{room}.xml'
         # A test that hangs says where, long before all are stopped.
         argv = ['/usr/bin/python3', '-m', 'pytest', '-v', '--tb=short', '-p', 'no:cacheprovider',
                 '--rootdir', str(REPOSITORY), '-o', 'faulthandler_timeout=600', f'--junitxml={report}',
                 *(['-k', expression] if expression else []),
-                *(AT_ONCE if self.arguments.quick else [])]
+                *(AT_ONCE if self.arguments.quick else at_once)]
         child = self.children.start([*argv, f'tests/{room}'], signal.SIGINT,
                                     COSMOLET=str(REPOSITORY / build / 'cosmolet'), **environment)
         failed = len(suite.failed)
