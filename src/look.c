@@ -28,13 +28,12 @@ static const char *sweep_text(const struct config *config, const struct zapi_sta
 {
 	if (config->word == ZAPI_CONNECTED)
 		return "none are sent";
-	if (config->word == ZAPI_STATIC)
+	/* zebra sweeps main tables only. */
+	if (config->word == ZAPI_STATIC || config->word == ZAPI_TABLE_DIRECT ||
+		status->sweeps_stale == ZAPI_NO)
 		return "stay until cosmolet is back, or cosmolet withdraw";
-	switch (status->sweeps_stale) {
-	case ZAPI_YES: return "removed after frr.stale_seconds";
-	case ZAPI_NO: return "stay until cosmolet is back, or cosmolet withdraw";
-	case ZAPI_MAYBE: break;
-	}
+	if (status->sweeps_stale == ZAPI_YES)
+		return "removed after frr.stale_seconds";
 	return "removed after frr.stale_seconds, but not by FRR 9.0 to 10.4: there they stay "
 	       "until cosmolet is back, or cosmolet withdraw";
 }

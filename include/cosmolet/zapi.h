@@ -71,7 +71,8 @@ struct zapi_options {
 	uint8_t distance; /* administrative distance, 1 to 254 */
 	/*
 	 * Own types: seconds that zebra keeps our routes after we are gone, by graceful restart.
-	 * FRR 9.0 to 10.4 keep them until somebody deletes them; see zapi_status.sweeps_stale.
+	 * FRR 9.0 to 10.4 keep them until somebody deletes them (see zapi_status.sweeps_stale), and
+	 * all releases keep those of TABLE_DIRECT.
 	 */
 	uint32_t stale_s;
 	/*
