@@ -27,7 +27,8 @@ static void on_settled(struct loop_timer *timer)
 	w->changed(w->data);
 }
 
-/* What happened does not matter, only that something did. */
+/* What happened does not matter, only that something did. The timer is not moved: in a directory
+ * where something happens all the time it would never fire. */
 static void on_io(struct loop_io *io, uint32_t ready)
 {
 	struct filewatch *w = container_of(io, struct filewatch, io);
@@ -36,7 +37,8 @@ static void on_io(struct loop_io *io, uint32_t ready)
 	(void)ready;
 	while (read(w->fd, events, sizeof(events)) > 0)
 		;
-	loop_timer_after(w->loop, &w->timer, SETTLE, on_settled);
+	if (!w->timer.loop)
+		loop_timer_after(w->loop, &w->timer, SETTLE, on_settled);
 }
 
 struct filewatch *filewatch_new(

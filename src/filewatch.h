@@ -8,7 +8,7 @@ struct filewatch;
 
 /*
  * Watches the directory of path, as that is where replacing shows (a ConfigMap's mount swaps
- * "..data" there). changed(data) comes a moment after the last change of several; whether the
+ * "..data" there). changed(data) comes a moment after the first change of several; whether the
  * file's content is another one is for the caller to see. NULL: there is no inotify to be had, or
  * no such directory.
  */
