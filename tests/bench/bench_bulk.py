@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from common import Client, Shell, median, reload, vtysh_file, vtysh_route, wait_received
+from common import Client, Shell, median, processor_time, reload, vtysh_file, vtysh_route, wait_received
 from gobgp import OURS as GOBGP
 from gobgp import Gobgp
 from lab import NODE_AS, RELEASES, Lab
@@ -30,6 +30,7 @@ class Row:
     zebra: float | None  # seconds until zebra had confirmed them; None: zebra has no part in it
     tor: float  # seconds until the ToR had them, or had lost them
     cpu: float | None = None  # seconds of our processor time
+    zebra_cpu: float | None = None  # and of zebra's, which tells more than the clock on a machine that others use
 
 
 def title(word: str, name: str, verb: str) -> str:
@@ -44,14 +45,16 @@ def settle(n: int) -> None:
 def turns(lab: Lab, word: str, n: int, repeat: int) -> list[Row]:
     """Ours and the limits, each adding and deleting, one after the other, several times."""
     ways = {OURS: 'ours', LIMIT: 'raw'} | ({FED: 'raw-feed'} if word == 'openfabric' else {})
-    runs: dict[tuple[str, str], list[tuple[float, float, float]]] = {(v, name): [] for v in ('add', 'del') for name in ways}
+    zebra = lab.node.pids['zebra']
+    runs: dict[tuple[str, str], list[tuple[float, ...]]] = {(v, name): [] for v in ('add', 'del') for name in ways}
     for _ in range(repeat):
         for name, kind in ways.items():
             with Client(lab.node, kind, word) as client:
                 for verb, wanted in (('add', n), ('del', 0)):
+                    before = processor_time(zebra)
                     begun, seconds, cpu = client.do(f'{verb} 0 {n}')
                     wait_received(lab, wanted)
-                    runs[verb, name].append((seconds, time.time() - begun, cpu))
+                    runs[verb, name].append((seconds, time.time() - begun, cpu, processor_time(zebra) - before))
                     settle(n)
     return [Row(title(word, name, verb), n, *map(median, zip(*runs[verb, name])))
             for verb, name in runs]
@@ -115,11 +118,16 @@ def memory(lab: Lab, steps: list[int]) -> list[tuple[int, float]]:
 # The table
 
 def print_rows(rows: list[Row]) -> None:
-    print(f'{"":46}{"routes":>8}{"zebra s":>10}{"routes/s":>10}{"ToR s":>10}{"CPU ms/1000":>12}')
+    print(f'{"":46}{"routes":>8}{"zebra s":>10}{"routes/s":>10}{"ToR s":>10}{"CPU ms/1000":>14}{"zebra ms/1000":>15}')
     for row in rows:
-        cells = ('-' if row.zebra is None else f'{row.zebra:.3f}', '-' if row.zebra is None else f'{row.n / row.zebra:.0f}',
-                 f'{row.tor:.3f}', '-' if row.cpu is None else f'{1e6 * row.cpu / row.n:.2f}')
-        print(f'{row.name:<46}{row.n:8}{cells[0]:>10}{cells[1]:>10}{cells[2]:>10}{cells[3]:>12}')
+        cells = (figure(row.zebra, '.3f'), figure(row.zebra and row.n / row.zebra, '.0f'), figure(row.tor, '.3f'))
+        costs = (figure(cpu and 1e6 * cpu / row.n, '.2f') for cpu in (row.cpu, row.zebra_cpu))
+        print(f'{row.name:<46}{row.n:8}' + ''.join(f'{cell:>10}' for cell in cells)
+              + ''.join(f'{cost:>{width}}' for cost, width in zip(costs, (14, 15))))
+
+
+def figure(value: float | None, form: str) -> str:
+    return '-' if value is None else format(value, form)
 
 
 def print_ratios(rows: list[Row]) -> None:

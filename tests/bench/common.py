@@ -132,6 +132,11 @@ class Shell:
         self.close()
 
 
+def processor_time(pid: int) -> float:
+    """Seconds that all threads of a process have had."""
+    return sum(int(task.read_text().split()[0]) for task in Path('/proc', str(pid), 'task').glob('*/schedstat')) / 1e9
+
+
 def vtysh_route(i: int, no: bool = False) -> str:
     return f"vtysh -c 'configure terminal' -c '{'no ' if no else ''}{route(i)}'"
 

@@ -57,7 +57,7 @@ def test_bench_bulk(release: str) -> None:
         assert LONG or {'a vtysh per route (5)', 'one vtysh -f', 'frr-reload.py', 'a gobgp per route (5)',
                         'gobgp, one stream'} <= figures.keys()
         assert set(ours) <= ratios.keys() <= figures.keys() and '-' not in ratios[ours[0]]
-        assert all(len(cells) == 5 for cells in figures.values()) and all_positive(figures) and all_positive(ratios)
+        assert all(len(cells) == 6 for cells in figures.values()) and all_positive(figures) and all_positive(ratios)
     memory = found[-1]
     assert list(memory) == [f'octets for each of {n} routes' for n in sizes]
 

@@ -57,20 +57,22 @@ struct command {
 	size_t n;
 };
 
+/* NAME FIRST N */
 static struct command parse(const char *line)
 {
-	static const char *const names[N_ACTIONS] = {"add", "del", "see", "miss"};
+	static const char *const names[N_ACTIONS] = {"add ", "del ", "see ", "miss "};
 	struct command c = {.action = ADD};
-	char name[8];
+	char *end;
 
-	if (sscanf(line, "%7s %zu %zu", name, &c.first, &c.n) == 3 && c.n > 0 &&
-		c.n <= ROUTES_MAX && c.first <= ROUTES_MAX - c.n) {
-		for (; c.action < N_ACTIONS; c.action++) {
-			if (strcmp(name, names[c.action]) == 0)
-				return c;
-		}
-	}
-	die("not a command: %s", line);
+	while (c.action < N_ACTIONS && strncmp(line, names[c.action], strlen(names[c.action])) != 0)
+		c.action++;
+	if (c.action == N_ACTIONS)
+		die("not a command: %s", line);
+	c.first = strtoul(line + strlen(names[c.action]), &end, 10);
+	c.n = strtoul(end, &end, 10);
+	if (strcmp(end, "\n") != 0 || c.n == 0 || c.n > ROUTES_MAX || c.first > ROUTES_MAX - c.n)
+		die("not routes: %s", line);
+	return c;
 }
 
 struct stretch {
