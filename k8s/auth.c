@@ -101,8 +101,19 @@ void auth_refused(struct auth *auth)
 	auth->token.seen = (struct stat){0};
 }
 
+void auth_next_server(struct auth *auth, size_t failed)
+{
+	if (auth->n_servers < 2 || failed != auth->current)
+		return;
+	auth->current = (auth->current + 1) % auth->n_servers;
+	str_set(&auth->server, auth->servers[auth->current]);
+}
+
 void auth_deinit(struct auth *auth)
 {
+	for (size_t i = 0; i < auth->n_servers; i++)
+		free(auth->servers[i]);
+	free(auth->servers);
 	free(auth->server);
 	free(auth->tls_server_name);
 	free(auth->proxy);
@@ -161,7 +172,45 @@ static int in_cluster(struct auth *out, const char *directory, char **out_error)
 	return r;
 }
 
-int auth_init(struct auth *out, const struct k8s_options *options, char **out_error)
+/* Says in how many places it looks, and whose credentials it shows there. Takes the rest. */
+static char *describe_servers(const struct k8s_options *options, char *rest)
+{
+	char *text;
+	size_t size;
+	FILE *out = xmemstream(&text, &size);
+
+	for (size_t i = 0; i < options->n_servers; i++)
+		fprintf(out, "%s%s", i ? ", " : "", options->servers[i]);
+	fprintf(out, "%s, as for %s", options->n_servers > 1 ? " in turn" : "", rest);
+	fclose(out);
+	free(rest);
+	return text;
+}
+
+static int use_servers(struct auth *auth, const struct k8s_options *options, char **out_error)
+{
+	if (options->n_servers == 0)
+		return 0;
+	auth->servers = xcalloc(options->n_servers, sizeof(*auth->servers));
+	for (size_t i = 0; i < options->n_servers; i++) {
+		const char *server = options->servers[i];
+		const char *fault = kubeconfig_server_fault(server);
+		size_t n = strlen(server);
+
+		if (fault) {
+			*out_error = xasprintf("server \"%.100s\": %s", server, fault);
+			return -EINVAL;
+		}
+		while (server[n - 1] == '/')
+			n--;
+		auth->servers[auth->n_servers++] = xstrndup(server, n);
+	}
+	str_set(&auth->server, auth->servers[0]);
+	auth->description = describe_servers(options, auth->description);
+	return 0;
+}
+
+static int read_credentials(struct auth *out, const struct k8s_options *options, char **out_error)
 {
 	const char *directory = options->service_account_dir;
 	auto_free char *text = NULL;
@@ -176,4 +225,18 @@ int auth_init(struct auth *out, const struct k8s_options *options, char **out_er
 		return -EINVAL;
 	}
 	return kubeconfig_parse(options->kubeconfig, text, size, options->context, out, out_error);
+}
+
+int auth_init(struct auth *out, const struct k8s_options *options, char **out_error)
+{
+	struct auth auth = {0};
+	int r = read_credentials(&auth, options, out_error);
+
+	if (!r)
+		r = use_servers(&auth, options, out_error);
+	if (r)
+		auth_deinit(&auth);
+	else
+		*out = auth;
+	return r;
 }

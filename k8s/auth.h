@@ -19,7 +19,10 @@ struct secret {
 
 /* Embedded in the source. Strings that are not given are NULL. */
 struct auth {
-	char *server; /* "https://10.96.0.1:443", without a slash at the end */
+	char *server;   /* "https://10.96.0.1:443", without a slash at the end */
+	char **servers; /* of which server is the current one; none: there is only that */
+	size_t n_servers;
+	size_t current;
 	char *tls_server_name;
 	char *proxy;
 	bool insecure; /* the server's certificate is not verified */
@@ -43,6 +46,9 @@ void auth_deinit(struct auth *auth);
 void auth_refresh(struct auth *auth);
 /* The server did not take the token: reads its file whether it seems changed or not. */
 void auth_refused(struct auth *auth);
+
+/* The server with this index did not answer: goes on to the next, unless somebody already has. */
+void auth_next_server(struct auth *auth, size_t failed);
 
 /* Shared with kubeconfig.c: 0 with *out filled, or a negative errno. Takes the path. */
 must_check int secret_open(struct secret *out, char *path);

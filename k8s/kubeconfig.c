@@ -204,6 +204,20 @@ static bool is_loopback(const char *host, size_t n)
 	       (n >= 7 && starts(host, "127.") && strspn(host, "0123456789.") == n);
 }
 
+const char *kubeconfig_server_fault(const char *server)
+{
+	const char *host = server + strlen("http://");
+
+	if (!starts(server, "https://") && !starts(server, "http://"))
+		return "expected a URL that begins with https://";
+	if (strpbrk(server, "@?# \t\r\n"))
+		return "expected https://HOST:PORT without user, query or fragment";
+	if (starts(server, "http://") &&
+		!is_loopback(host, *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/")))
+		return "http:// would show the credentials to the network; use https://";
+	return NULL;
+}
+
 static void read_server(struct kube *kube, const json_t *cluster, struct auth *out)
 {
 	const char *server = get(kube, cluster, "server");

@@ -11,3 +11,6 @@
  */
 must_check int kubeconfig_parse(const char *path, const char *text, size_t size,
 	const char *context, struct auth *out, char **out_error);
+
+/* What is wrong with the URL of an API server that is to get credentials. NULL: nothing. */
+const char *kubeconfig_server_fault(const char *server);

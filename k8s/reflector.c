@@ -73,7 +73,7 @@ struct reflector {
 
 static void turn(struct loop_timer *timer);
 
-static uint32_t random_below(uint32_t n)
+uint32_t random_below(uint32_t n)
 {
 	uint32_t value = 0;
 

@@ -22,6 +22,9 @@ struct reflector_options {
 	size_t n_namespaces;
 };
 
+/* Evenly from 0 to n - 1: what keeps the nodes of a cluster from doing the same at once. */
+uint32_t random_below(uint32_t n);
+
 /* Does nothing until it is started. Never NULL. */
 struct reflector *reflector_new(const struct reflector_options *options);
 /* Accepts NULL, returns NULL. Says nothing. */

@@ -46,6 +46,7 @@ struct conn {
 struct request {
 	struct requests *requests;
 	TAILQ_ENTRY(request) linked;
+	size_t server; /* the one of several that it went to */
 	struct request_options options;
 	CURL *easy;
 	struct curl_slist *headers;
@@ -223,6 +224,8 @@ static void finish(struct request *request, CURLcode code)
 	describe(request, code, failure, sizeof(failure));
 	if (code != CURLE_OK && !request->has_enough)
 		result.failure = failure;
+	if (result.failure)
+		auth_next_server(request->requests->auth, request->server);
 	(void)curl_multi_remove_handle(request->requests->multi, request->easy);
 	options.done(options.data, &result);
 	request_free(request);
@@ -458,6 +461,7 @@ struct request *request_start(struct requests *requests, const struct request_op
 		abort(); /* no memory */
 	TAILQ_INSERT_TAIL(&requests->all, request, linked);
 	auth_refresh(requests->auth);
+	request->server = requests->auth->current;
 	set_connection(request);
 	set_http(request, requests->auth);
 	set_tls(request->easy, requests->auth);

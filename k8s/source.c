@@ -25,9 +25,11 @@ struct k8s {
 	struct loop *loop;
 	struct k8s_options options; /* its strings are ours */
 	char **namespaces;
+	char **servers;
 	struct events events;
 	struct files *files; /* NULL: an API server */
 	struct auth auth;
+	struct loop_timer start;
 	struct requests *requests;
 	struct reflector *reflectors[K8S_N_RESOURCES][NAMESPACES_MAX];
 	size_t n_reflectors[K8S_N_RESOURCES];
@@ -49,11 +51,17 @@ static void copy_options(struct k8s *k8s, const struct k8s_options *options)
 	k8s->namespaces = xcalloc(options->n_namespaces, sizeof(*k8s->namespaces));
 	for (size_t i = 0; i < options->n_namespaces; i++)
 		k8s->namespaces[i] = xstrdup(options->namespaces[i]);
+	k8s->servers = xcalloc(options->n_servers, sizeof(*k8s->servers));
+	for (size_t i = 0; i < options->n_servers; i++)
+		k8s->servers[i] = xstrdup(options->servers[i]);
 	k8s->options = (struct k8s_options){
 		.node = copy_filled(options->node),
 		.namespaces = (const char *const *)k8s->namespaces,
 		.n_namespaces = options->n_namespaces,
 		.annotation_prefix = copy(options->annotation_prefix),
+		.servers = (const char *const *)k8s->servers,
+		.n_servers = options->n_servers,
+		.start_spread_s = options->start_spread_s,
 		.kubeconfig = copy_filled(options->kubeconfig),
 		.context = copy_filled(options->context),
 		.service_account_dir = copy_filled(options->service_account_dir),
@@ -71,6 +79,9 @@ static void free_options(struct k8s *k8s)
 	for (size_t i = 0; i < k8s->options.n_namespaces; i++)
 		free(k8s->namespaces[i]);
 	free(k8s->namespaces);
+	for (size_t i = 0; i < k8s->options.n_servers; i++)
+		free(k8s->servers[i]);
+	free(k8s->servers);
 	free_const(k8s->options.node);
 	free_const(k8s->options.annotation_prefix);
 	free_const(k8s->options.kubeconfig);
@@ -114,6 +125,15 @@ static void start_reflectors(struct k8s *k8s, enum k8s_resource resource)
 		reflector_start(k8s->reflectors[resource][i]);
 }
 
+static void start(struct loop_timer *timer)
+{
+	struct k8s *k8s = container_of(timer, struct k8s, start);
+
+	start_reflectors(k8s, K8S_SERVICES);
+	start_reflectors(k8s, K8S_PODS);
+	start_reflectors(k8s, K8S_NODES);
+}
+
 static int start_cluster(struct k8s *k8s, char **out_error)
 {
 	int r = auth_init(&k8s->auth, &k8s->options, out_error);
@@ -129,9 +149,8 @@ static int start_cluster(struct k8s *k8s, char **out_error)
 	add_reflectors(k8s, K8S_ENDPOINTSLICES);
 	if (k8s->auth.warning)
 		events_warn(&k8s->events, xstrdup(k8s->auth.warning));
-	start_reflectors(k8s, K8S_SERVICES);
-	start_reflectors(k8s, K8S_PODS);
-	start_reflectors(k8s, K8S_NODES);
+	loop_timer_after(k8s->loop, &k8s->start,
+		mono_ms(random_below(k8s->options.start_spread_s * 1000 + 1)), start);
 	events_complete(&k8s->events);
 	return 0;
 }
@@ -163,6 +182,7 @@ struct k8s *k8s_free(struct k8s *k8s)
 	for (size_t resource = 0; resource < K8S_N_RESOURCES; resource++)
 		for (size_t i = 0; i < k8s->n_reflectors[resource]; i++)
 			reflector_free(k8s->reflectors[resource][i]);
+	loop_timer_stop(&k8s->start);
 	files_free(k8s->files);
 	requests_free(k8s->requests);
 	auth_deinit(&k8s->auth);

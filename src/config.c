@@ -46,6 +46,14 @@ static const struct key keys[] = {
 	{"kubernetes.service_account", STRING, AT(kubernetes_service_account),
 		"/var/run/secrets/kubernetes.io/serviceaccount", NULL, 0, 0,
 		"Directory of the service account's `token` and `ca.crt`."},
+	{"kubernetes.servers", STRINGS, AT(kubernetes_servers), "", NULL, 0, 0,
+		"`cluster`: URLs of API servers, `https://HOST:PORT`, tried in turn; empty: the "
+		"one of the kubeconfig or the service account, which on a node may need "
+		"kube-proxy."},
+	{"kubernetes.start_spread_seconds", INTEGER, AT(kubernetes_start_spread_seconds), "0", NULL,
+		0, 3600,
+		"`cluster`: wait for up to so long, at random, before the first list; for clusters "
+		"of thousands of nodes that start at once."},
 	{"kubernetes.path", STRING, AT(kubernetes_path), NULL, NULL, 0, 0,
 		"`files`: the directory of manifests."},
 	{"services.namespaces", STRINGS, AT(services_namespaces), "", NULL, 0, 0,

@@ -55,6 +55,8 @@ struct config {
 	char *kubernetes_context;
 	char *kubernetes_service_account;
 	char *kubernetes_path;
+	struct config_strings kubernetes_servers;
+	int64_t kubernetes_start_spread_seconds;
 	struct config_strings services_namespaces;
 	uint32_t services_addresses; /* 1 << enum address_kind */
 	struct config_prefixes services_allow;

@@ -639,6 +639,9 @@ static int build_k8s(struct daemon *daemon)
 		.context = config->kubernetes_context,
 		.service_account_dir = config->kubernetes_service_account,
 		.directory = config->kubernetes_path,
+		.servers = (const char *const *)config->kubernetes_servers.items,
+		.n_servers = config->kubernetes_servers.n,
+		.start_spread_s = (unsigned)config->kubernetes_start_spread_seconds,
 	};
 	int r = k8s_new(daemon->loop, &options, on_source, daemon, &daemon->k8s, &error);
 

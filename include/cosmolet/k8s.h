@@ -174,6 +174,9 @@ struct k8s_options {
 	size_t n_namespaces;
 	const char *annotation_prefix; /* "cosmolet.platformbuilds.io/" */
 	/* source cluster: */
+	const char *const *servers; /* URLs of API servers, tried in turn; none: the one below */
+	size_t n_servers;
+	unsigned start_spread_s;         /* the first list waits for up to so long */
 	const char *kubeconfig;          /* file; NULL: the pod's service account */
 	const char *context;             /* NULL: current-context */
 	const char *service_account_dir; /* NULL: /var/run/secrets/kubernetes.io/serviceaccount */

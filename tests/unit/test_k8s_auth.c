@@ -334,6 +334,47 @@ START_TEST(in_a_pod)
 }
 END_TEST
 
+START_TEST(other_servers_are_given)
+{
+	static const struct {
+		const char *server;
+		const char *error; /* NULL: fine */
+	} cases[] = {
+		{"https://10.0.0.1:6443", NULL},
+		{"https://[fd00::1]:6443/", NULL},
+		{"http://127.0.0.1:8080", NULL},
+		{"http://10.0.0.1", "server \"http://10.0.0.1\": http:// would show the "
+				    "credentials to the network; use https://"},
+		{"10.0.0.1:6443", "server \"10.0.0.1:6443\": expected a URL that begins with "
+				  "https://"},
+		{"", "server \"\": expected a URL that begins with https://"},
+		{"https://me@10.0.0.1", "server \"https://me@10.0.0.1\": expected "
+					"https://HOST:PORT without user, query or fragment"},
+	};
+
+	put("token", "t");
+	put("ca.crt", PEM);
+	setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1", 1);
+	setenv("KUBERNETES_SERVICE_PORT", "443", 1);
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		struct k8s_options options = {.service_account_dir = directory,
+			.servers = &cases[i].server,
+			.n_servers = 1};
+		struct auth auth = {0};
+		auto_free char *error = NULL;
+		int r = auth_init(&auth, &options, &error);
+
+		ck_assert_int_eq(r != 0, cases[i].error != NULL);
+		if (cases[i].error)
+			ck_assert_str_eq(error, cases[i].error);
+		else
+			ck_assert_int_eq(
+				strncmp(auth.server, cases[i].server, strlen(auth.server)), 0);
+		auth_deinit(&auth);
+	}
+}
+END_TEST
+
 START_TEST(the_files_of_a_pod_are_swapped)
 {
 	struct k8s_options options = {.service_account_dir = directory};
@@ -372,6 +413,7 @@ int main(void)
 	tcase_add_loop_test(tests, says_what_is_wrong_and_where, 0, N_ELEMENTS(bad));
 	tcase_add_test(tests, a_kubeconfig_that_is_not_there);
 	tcase_add_test(tests, in_a_pod);
+	tcase_add_test(tests, other_servers_are_given);
 	tcase_add_test(tests, the_files_of_a_pod_are_swapped);
 	suite_add_tcase(suite, tests);
 	return unit_run(suite);

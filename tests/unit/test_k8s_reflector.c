@@ -541,6 +541,38 @@ START_TEST(a_server_that_is_away_is_one_down)
 }
 END_TEST
 
+/* Refused by the first one, everything goes to the second, and stays there. */
+START_TEST(servers_are_tried_in_turn)
+{
+	auto_free char *second = xasprintf("http://127.0.0.1:%d/", api.port);
+	const char *servers[] = {"http://127.0.0.1:1", second};
+	struct k8s_options options = {
+		.kubeconfig = api.kubeconfig, .servers = servers, .n_servers = 2, .node = "n"};
+
+	trace_start(&trace, loop, &options);
+	trace_until(&trace, "down services: cannot list services: cannot connect");
+	trace_until(&trace, "up services");
+	trace_until(&trace, "up pods");
+	trace_until(&trace, "up nodes");
+	ck_assert_ptr_nonnull(strstr(k8s_describe(trace.k8s), " in turn, as for http://"));
+	fake_api_push(&api, "watch services", FAKE_CLOSE, "");
+	trace_for(&trace, 1100);
+	ck_assert_ptr_nonnull(strstr(api.log, "watch services"));
+}
+END_TEST
+
+START_TEST(the_first_list_may_wait)
+{
+	struct k8s_options options = {.kubeconfig = api.kubeconfig, .start_spread_s = 3600};
+
+	trace_start(&trace, loop, &options);
+	trace_for(&trace, 50);
+	ck_assert_str_eq(api.log, ""); /* but for one start of 72,000 */
+	mono_turn(mono_s(3600));
+	trace_until(&trace, "synced");
+}
+END_TEST
+
 START_TEST(status_tells_of_each_stream)
 {
 	struct k8s_stream_status status[2];
@@ -595,6 +627,8 @@ int main(void)
 	tcase_add_test(tests, few_namespaces_are_watched_one_by_one);
 	tcase_add_test(tests, many_namespaces_are_filtered);
 	tcase_add_test(tests, a_server_that_is_away_is_one_down);
+	tcase_add_test(tests, servers_are_tried_in_turn);
+	tcase_add_test(tests, the_first_list_may_wait);
 	tcase_add_test(tests, status_tells_of_each_stream);
 	suite_add_tcase(suite, tests);
 	return unit_run(suite);
