@@ -111,6 +111,8 @@ static void keep(struct cut *cut, const char *bytes, size_t n)
 		store(cut, bytes, n);
 	else if (cut->mode == KEEP)
 		cut->mode = DROP;
+	else if (cut->mode == DROP)
+		cut->dropped += n;
 }
 
 static void push(struct cut *cut, char bracket)
@@ -244,6 +246,7 @@ static void piece_begin(struct cut *cut)
 	cut->base = cut->depth;
 	cut->section = 0;
 	cut->size = 0;
+	cut->dropped = 0;
 }
 
 static int piece_end(struct cut *cut)
@@ -401,6 +404,8 @@ int cut_feed(struct cut *cut, const char *bytes, size_t n)
 		else
 			r = take_inner(cut, &at, end);
 	}
+	if (!r && cut->mode == DROP && cut->dropped / CUT_ENDLESS >= cut->max)
+		r = bad(cut, "an object does not end");
 	return r;
 }
 

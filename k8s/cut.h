@@ -9,6 +9,7 @@
 #include <cosmolet/mem.h>
 
 #define CUT_OBJECT_MAX (16u << 20) /* etcd takes 1.5 MiB; JSON may be several times as large */
+#define CUT_ENDLESS    8           /* as many times too large: it is not meant to end */
 #define CUT_DEPTH_MAX  96          /* of a Pod: about 15 */
 
 enum cut_shape {
@@ -52,6 +53,7 @@ struct cut {
 	char *text;
 	size_t size;
 	size_t room;
+	size_t dropped; /* octets of a piece that is too large */
 	char error[160];
 };
 

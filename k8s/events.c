@@ -111,6 +111,7 @@ void stream_deinit(struct stream *stream)
 		return;
 	TAILQ_REMOVE(&events->streams, stream, linked);
 	free(stream->name);
+	free(stream->plan);
 	free(stream->error);
 	*stream = (struct stream){0};
 	check_synced(events); /* it may have been the one that was waited for */

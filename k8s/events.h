@@ -39,6 +39,7 @@ struct stream {
 	TAILQ_ENTRY(stream) linked;
 	unsigned id;
 	char *name;
+	char *plan;   /* what is watched, and why just that; NULL: the file of this name */
 	char *error;  /* of DOWN; NULL: none */
 	bool extra;   /* SYNCED does not wait for it */
 	bool listing; /* LIST_BEGIN was said */

@@ -28,22 +28,23 @@ static void print_pair(FILE *out, const char *before, const char *value)
 }
 
 /* Services that no proxy of this node serves do not even come over the wire, as in kube-proxy. */
-static void print_selector(FILE *out, const struct reflector_options *options)
-{
-	static const char served[] =
-		"!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name";
+static const char served[] =
+	"!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name";
 
+static void print_selector(FILE *out, const struct reflector_options *options, const char *labels)
+{
 	switch (options->resource) {
 	case K8S_PODS: print_pair(out, "fieldSelector=spec.nodeName%3D", options->node); break;
 	case K8S_NODES: print_pair(out, "fieldSelector=metadata.name%3D", options->node); break;
 	case K8S_SERVICES:
 	case K8S_ENDPOINTSLICES:
-	case K8S_N_RESOURCES: print_pair(out, "labelSelector=", served); break;
+	case K8S_N_RESOURCES: print_pair(out, "labelSelector=", labels ? labels : served); break;
 	}
 }
 
 /* Up to what every request of this resource has; out is then for the rest. */
-static FILE *begin(const struct reflector_options *options, bool beta, char **out_path)
+static FILE *begin(
+	const struct reflector_options *options, const char *labels, bool beta, char **out_path)
 {
 	size_t size;
 	FILE *out = xmemstream(out_path, &size);
@@ -55,15 +56,15 @@ static FILE *begin(const struct reflector_options *options, bool beta, char **ou
 		fputc('/', out);
 	}
 	fprintf(out, "%s?", k8s_resource_text(options->resource));
-	print_selector(out, options);
+	print_selector(out, options, labels);
 	return out;
 }
 
-char *query_list(const struct reflector_options *options, bool beta, const char *version,
-	const char *next_page)
+char *query_list(const struct reflector_options *options, const char *labels, bool beta,
+	const char *version, const char *next_page)
 {
 	char *path;
-	FILE *out = begin(options, beta, &path);
+	FILE *out = begin(options, labels, beta, &path);
 
 	if (next_page) /* it holds the version */
 		print_pair(out, "&continue=", next_page);
@@ -73,14 +74,34 @@ char *query_list(const struct reflector_options *options, bool beta, const char 
 	return path;
 }
 
-char *query_watch(
-	const struct reflector_options *options, bool beta, const char *version, unsigned seconds)
+char *query_watch(const struct reflector_options *options, const char *labels, bool beta,
+	const char *version, unsigned seconds)
 {
 	char *path;
-	FILE *out = begin(options, beta, &path);
+	FILE *out = begin(options, labels, beta, &path);
 
 	fprintf(out, "&watch=1&allowWatchBookmarks=true&timeoutSeconds=%u", seconds);
 	print_pair(out, "&resourceVersion=", version);
 	fclose(out);
 	return path;
+}
+
+char *query_text(const struct reflector_options *options, const char *labels, const char *why)
+{
+	char *text;
+	size_t size;
+	FILE *out = xmemstream(&text, &size);
+
+	fputs(k8s_resource_text(options->resource), out);
+	if (options->namespace)
+		fprintf(out, " in %s", options->namespace);
+	if (options->resource == K8S_PODS)
+		fprintf(out, " with spec.nodeName=%s", options->node);
+	else if (options->resource == K8S_NODES)
+		fprintf(out, " with metadata.name=%s", options->node);
+	else
+		fprintf(out, " with labels %s", labels ? labels : served);
+	fprintf(out, " (%s)", why);
+	fclose(out);
+	return text;
 }

@@ -4,8 +4,13 @@
 
 #include "reflector.h"
 
-/* version NULL: what is in the store; "0": whatever is cached. next_page NULL: the first page. */
-char *query_list(const struct reflector_options *options, bool beta, const char *version,
-	const char *next_page);
-char *query_watch(
-	const struct reflector_options *options, bool beta, const char *version, unsigned seconds);
+/*
+ * labels NULL: those that the resource has by itself. version NULL: what is in the store; "0":
+ * whatever is cached. next_page NULL: the first page.
+ */
+char *query_list(const struct reflector_options *options, const char *labels, bool beta,
+	const char *version, const char *next_page);
+char *query_watch(const struct reflector_options *options, const char *labels, bool beta,
+	const char *version, unsigned seconds);
+/* The same in words: what is watched, and why just that. */
+char *query_text(const struct reflector_options *options, const char *labels, const char *why);

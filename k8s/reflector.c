@@ -8,7 +8,8 @@
  * a server that restarts, too many requests: all of them resume the watch. Only when the server
  * says that it does not know our version any more (410), or not yet (504, after a restore of etcd),
  * is everything listed again. The one failure that makes no noise is a watch that stays open and
- * silent; bookmarks, once a minute, are what tells it from a quiet cluster.
+ * silent, because the server froze or has lost track of it; bookmarks, once a minute, are what
+ * tells it from a quiet cluster.
  *
  * An object that was deleted and made anew under its name between two looks is one OBJECT with
  * another uid, which replaces the old one.
@@ -34,7 +35,9 @@
 #define WATCH_MAX_S       600
 #define WATCH_GRACE_S     30 /* past its own timeout */
 #define ANSWER_LIMIT_S    30
-#define BOOKMARK_LIMIT_S  90 /* they come every 60 s */
+#define LIST_LIMIT_S      600 /* who is slower than that does it on purpose */
+#define WATCH_GRACE_S     30  /* past its own timeout */
+#define BOOKMARK_LIMIT_S  90  /* they come every 60 s */
 #define RETRY_AFTER_MAX_S 300
 #define RESUMES_MAX       3 /* of a watch that the server refuses, then list */
 
@@ -47,6 +50,7 @@ enum list_from {
 
 struct reflector {
 	struct reflector_options options;
+	char *labels; /* for query.c; NULL: its own choice */
 	struct stream stream;
 	struct loop_timer timer;
 	struct request *request;
@@ -62,10 +66,10 @@ struct reflector {
 	bool bookmarks;  /* this server sends them */
 	bool token_retried;
 	unsigned resumes;
+	unsigned expiries;          /* 410 of watches, one after the other */
 	enum verdict event_verdict; /* of an ERROR event */
 	char *event_text;
 	int cut_result;
-	unsigned watch_s;
 	int64_t backoff_ms;
 	struct mono started;
 	struct mono good_since; /* zero: it is not */
@@ -272,14 +276,7 @@ static void advance(struct reflector *reflector, const json_t *object)
 	if (version && *version)
 		str_set(&reflector->version, version);
 	reflector->resumes = 0;
-}
-
-static void on_bookmark(struct reflector *reflector)
-{
-	if (reflector->bookmarks)
-		return;
-	reflector->bookmarks = true;
-	request_set_idle(reflector->request, mono_s(BOOKMARK_LIMIT_S));
+	reflector->expiries = 0;
 }
 
 /* false: the stream has ended with this event, whether the server closes it or not. */
@@ -292,7 +289,7 @@ static bool on_event(struct reflector *reflector, const char *type, const json_t
 	}
 	advance(reflector, object);
 	if (strcmp(type, "BOOKMARK") == 0)
-		on_bookmark(reflector);
+		reflector->bookmarks = true;
 	else if (strcmp(type, "ADDED") == 0 || strcmp(type, "MODIFIED") == 0)
 		pass_on(reflector, object, false);
 	else if (strcmp(type, "DELETED") == 0)
@@ -335,10 +332,8 @@ static void on_open(void *data)
 			stream_list_begin(&reflector->stream);
 		return;
 	}
-	request_set_idle(reflector->request,
-		mono_s(reflector->bookmarks ? BOOKMARK_LIMIT_S
-					    : (int64_t)reflector->watch_s + WATCH_GRACE_S));
-	stream_up(&reflector->stream, xasprintf("watching %s", reflector->stream.name));
+	request_set_idle(reflector->request, mono_s(BOOKMARK_LIMIT_S));
+	stream_up(&reflector->stream, xasprintf("watching %s", reflector->stream.plan));
 }
 
 static void list_complete(struct reflector *reflector)
@@ -404,14 +399,14 @@ static const char *list_version(const struct reflector *reflector)
 
 static void start_list(struct reflector *reflector)
 {
-	auto_free char *path = query_list(&reflector->options, reflector->beta,
+	auto_free char *path = query_list(&reflector->options, reflector->labels, reflector->beta,
 		list_version(reflector), reflector->next_page);
 
 	str_set(&reflector->list_version, NULL);
 	cut_init(&reflector->cut, CUT_LIST, 0, on_list_piece, reflector);
 	reflector->request = request_start(reflector->options.requests,
-		&(struct request_options){path, true, mono_s(ANSWER_LIMIT_S), on_open, on_body,
-			list_done, reflector});
+		&(struct request_options){path, true, mono_s(ANSWER_LIMIT_S), mono_s(LIST_LIMIT_S),
+			on_open, on_body, list_done, reflector});
 }
 
 /* The next watch from the same version, though never more than one in a second. */
@@ -428,8 +423,10 @@ static void watch_refused(
 {
 	if (refused(reflector, verdict, text))
 		return;
-	if (verdict == VERDICT_EXPIRED) {
+	if (verdict == VERDICT_EXPIRED) { /* at once, unless it says so of each new list, too */
 		list_again(reflector, FROM_LAST);
+		if (reflector->expiries++)
+			schedule(reflector, true, back_off(reflector));
 		return;
 	}
 	if (verdict == VERDICT_AHEAD) {
@@ -444,7 +441,11 @@ static void watch_refused(
 	}
 }
 
-/* Silence, where bookmarks should be: asks for a list that is at least as new as what we saw. */
+/*
+ * Silence for so long that a bookmark should have come. Where they are known to come, only a list
+ * tells whether the server is behind us. Elsewhere (1.20 sends none for what never changed) another
+ * watch is cheap, and cures what 1.20 does now and then: it forgets a watch, and leaves it open.
+ */
 static void probe(struct reflector *reflector)
 {
 	if (reflector->bookmarks)
@@ -477,16 +478,17 @@ static void watch_done(void *data, const struct request_result *result)
 
 static void start_watch(struct reflector *reflector)
 {
+	unsigned seconds = WATCH_MIN_S + random_below(WATCH_MAX_S - WATCH_MIN_S + 1);
 	auto_free char *path = NULL;
 
-	reflector->watch_s = WATCH_MIN_S + random_below(WATCH_MAX_S - WATCH_MIN_S + 1);
 	reflector->started = mono_now();
-	path = query_watch(
-		&reflector->options, reflector->beta, reflector->version, reflector->watch_s);
+	path = query_watch(&reflector->options, reflector->labels, reflector->beta,
+		reflector->version, seconds);
 	cut_init(&reflector->cut, CUT_WATCH, 0, on_watch_piece, reflector);
 	reflector->request = request_start(reflector->options.requests,
-		&(struct request_options){path, false, mono_s(ANSWER_LIMIT_S), on_open, on_body,
-			watch_done, reflector});
+		&(struct request_options){path, false, mono_s(ANSWER_LIMIT_S),
+			mono_s((int64_t)seconds + WATCH_GRACE_S), on_open, on_body, watch_done,
+			reflector});
 }
 
 static void turn(struct loop_timer *timer)
@@ -501,6 +503,12 @@ static void turn(struct loop_timer *timer)
 		start_watch(reflector);
 }
 
+static void tell_plan(struct reflector *reflector, const char *why)
+{
+	free(reflector->stream.plan);
+	reflector->stream.plan = query_text(&reflector->options, reflector->labels, why);
+}
+
 struct reflector *reflector_new(const struct reflector_options *options)
 {
 	struct reflector *reflector = xcalloc(1, sizeof(*reflector));
@@ -513,18 +521,24 @@ struct reflector *reflector_new(const struct reflector_options *options)
 	stream_init(
 		&reflector->stream, options->events, name, options->resource == K8S_ENDPOINTSLICES);
 	reflector->stream.hidden = true;
+	tell_plan(reflector, options->why);
 	return reflector;
 }
 
-static void reset(struct reflector *reflector)
+static void interrupt(struct reflector *reflector)
 {
 	loop_timer_stop(&reflector->timer);
 	reflector->request = request_cancel(reflector->request);
 	cut_deinit(&reflector->cut);
+	str_set(&reflector->event_text, NULL);
+}
+
+static void reset(struct reflector *reflector)
+{
+	interrupt(reflector);
 	str_set(&reflector->version, NULL);
 	str_set(&reflector->list_version, NULL);
 	str_set(&reflector->next_page, NULL);
-	str_set(&reflector->event_text, NULL);
 }
 
 struct reflector *reflector_free(struct reflector *reflector)
@@ -533,8 +547,21 @@ struct reflector *reflector_free(struct reflector *reflector)
 		return NULL;
 	reset(reflector);
 	stream_deinit(&reflector->stream);
+	free(reflector->labels);
 	free(reflector);
 	return NULL;
+}
+
+void reflector_select(struct reflector *reflector, const char *labels, const char *why)
+{
+	if (strcmp(labels ? labels : "", reflector->labels ? reflector->labels : "") == 0)
+		return;
+	str_set(&reflector->labels, labels);
+	tell_plan(reflector, why);
+	if (!reflector->running)
+		return;
+	interrupt(reflector);
+	list_again(reflector, FROM_LAST);
 }
 
 void reflector_start(struct reflector *reflector)

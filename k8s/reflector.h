@@ -16,6 +16,7 @@ struct reflector_options {
 	enum k8s_resource resource;
 	const char *namespace; /* NULL: all */
 	const char *node;      /* for pods and nodes: only those of this one */
+	const char *why;       /* it is watched in this way */
 	const char *annotation_prefix;
 	/* Only objects of these namespaces are passed on; none: all. */
 	const char *const *namespaces;
@@ -30,6 +31,11 @@ struct reflector *reflector_new(const struct reflector_options *options);
 /* Accepts NULL, returns NULL. Says nothing. */
 struct reflector *reflector_free(struct reflector *reflector);
 
+/*
+ * Narrows it to objects with such labels, instead of all of them that a proxy serves (NULL). What
+ * it knows stays until a new list of that kind has ended.
+ */
+void reflector_select(struct reflector *reflector, const char *labels, const char *why);
 /* Begins with a list. Nothing, if it runs already. */
 void reflector_start(struct reflector *reflector);
 /* Ends with an empty list. Nothing, if it does not run. */

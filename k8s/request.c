@@ -53,7 +53,9 @@ struct request {
 	struct curl_slist *connect_to;
 	struct loop_timer idle;
 	struct mono last_byte;
+	struct mono deadline;
 	bool silent;     /* for too long */
+	bool overdue;    /* bytes came, but no end */
 	bool has_enough; /* the owner said so */
 	char error[CURL_ERROR_SIZE];
 	char body[REQUEST_ERROR_BODY_MAX + 1];
@@ -193,7 +195,9 @@ static void describe(struct request *request, CURLcode code, char *out, size_t s
 {
 	long error = 0;
 
-	if (request->silent) {
+	if (request->overdue) {
+		snprintf(out, size, "no end within %.0f s", mono_to_s(request->options.limit));
+	} else if (request->silent) {
 		snprintf(out, size, "no byte for %.0f s", mono_to_s(request->options.idle));
 	} else if (code == CURLE_COULDNT_CONNECT) {
 		curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &error);
@@ -260,7 +264,9 @@ static void on_idle(struct loop_timer *timer)
 	struct requests *requests = request->requests;
 	struct mono now = mono_now();
 
-	if (mono_before(now, mono_add(request->last_byte, request->options.idle))) {
+	request->overdue = !mono_before(now, request->deadline);
+	if (!request->overdue &&
+		mono_before(now, mono_add(request->last_byte, request->options.idle))) {
 		request_set_idle(request, request->options.idle);
 		return;
 	}
@@ -273,9 +279,12 @@ static void on_idle(struct loop_timer *timer)
 /* Bytes do not move the timer, which would cost more than to look again when it is due. */
 void request_set_idle(struct request *request, struct mono idle)
 {
+	struct mono at = mono_add(request->last_byte, idle);
+
 	request->options.idle = idle;
-	loop_timer_at(request->requests->loop, &request->idle, mono_add(request->last_byte, idle),
-		on_idle);
+	if (mono_before(request->deadline, at))
+		at = request->deadline;
+	loop_timer_at(request->requests->loop, &request->idle, at, on_idle);
 }
 
 static long status_of(struct request *request)
@@ -456,6 +465,7 @@ struct request *request_start(struct requests *requests, const struct request_op
 	request->requests = requests;
 	request->options = *options;
 	request->last_byte = mono_now();
+	request->deadline = mono_add(request->last_byte, options->limit);
 	request->easy = curl_easy_init();
 	if (!request->easy)
 		abort(); /* no memory */

@@ -18,7 +18,7 @@ struct request;
 /* How a request ended. Pointers live until the function returns. */
 struct request_result {
 	const char *failure;   /* NULL: the answer came to its end; else why it did not */
-	bool silent;           /* because nothing came for too long */
+	bool silent;           /* because nothing came for too long, or no end */
 	long status;           /* HTTP; 0: no answer */
 	const char *body;      /* of any status but 200: its beginning; "" if none */
 	int64_t retry_after_s; /* -1: not given */
@@ -29,6 +29,7 @@ struct request_options {
 	const char *path;         /* with the query: "/api/v1/pods?watch=1"; copied */
 	bool compressed;          /* lists are worth it; a watch is not compressed by any server */
 	struct mono idle;         /* after so long without a byte it has failed */
+	struct mono limit;        /* and after so long in any case */
 	void (*open)(void *data); /* status 200 has come */
 	bool (*body)(void *data, const char *bytes, size_t size);      /* of a 200; false: enough */
 	void (*done)(void *data, const struct request_result *result); /* and it is freed */

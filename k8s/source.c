@@ -6,7 +6,8 @@
  * The hard idea is how many streams to have. One watch of all services costs the API server as much
  * as the cluster is large; one per namespace costs a watch each. So up to a few namespaces are
  * watched one by one, which also needs no right on the others; more are watched as a whole, and
- * filtered here.
+ * filtered here. EndpointSlices change with every pod of the cluster, so they are watched for the
+ * services that need them, as long as those are few enough for a selector.
  */
 #include <cosmolet/k8s.h>
 
@@ -19,7 +20,8 @@
 #include "reflector.h"
 #include "request.h"
 
-#define NAMESPACES_MAX 8 /* watched one by one */
+#define NAMESPACES_MAX 8  /* watched one by one */
+#define SERVICES_MAX   32 /* whose EndpointSlices are watched by name */
 
 struct k8s {
 	struct loop *loop;
@@ -90,6 +92,19 @@ static void free_options(struct k8s *k8s)
 	free_const(k8s->options.directory);
 }
 
+/* Why a resource is watched in just this way. */
+static const char *reason(const struct k8s *k8s, enum k8s_resource resource, const char *namespace)
+{
+	if (resource == K8S_NODES)
+		return "only this node matters here";
+	if (namespace)
+		return "few namespaces are wanted: each by itself";
+	if (k8s->options.n_namespaces)
+		return "many namespaces are wanted: one watch of all, filtered here";
+	return resource == K8S_PODS ? "only pods of this node matter here"
+				    : "all namespaces are wanted";
+}
+
 static void add_reflector(struct k8s *k8s, enum k8s_resource resource, const char *namespace)
 {
 	struct reflector_options options = {
@@ -100,6 +115,7 @@ static void add_reflector(struct k8s *k8s, enum k8s_resource resource, const cha
 		.resource = resource,
 		.namespace = namespace,
 		.node = k8s->options.node,
+		.why = reason(k8s, resource, namespace),
 		.annotation_prefix = k8s->options.annotation_prefix,
 		.namespaces = k8s->options.namespaces,
 		.n_namespaces = resource == K8S_NODES ? 0 : k8s->options.n_namespaces,
@@ -197,15 +213,42 @@ bool k8s_pop_event(struct k8s *k8s, struct k8s_event *out)
 	return events_pop(&k8s->events, out);
 }
 
-void k8s_want_endpointslices(struct k8s *k8s, bool want)
+/* "kubernetes.io/service-name in (a,b)", for free(); NULL: none in this namespace. */
+static char *select_slices(const struct k8s_service_name *services, size_t n, const char *namespace)
+{
+	char *text;
+	size_t size, n_names = 0;
+	FILE *out = xmemstream(&text, &size);
+
+	fputs("kubernetes.io/service-name in (", out);
+	for (size_t i = 0; i < n; i++)
+		if (!namespace || strcmp(services[i].namespace, namespace) == 0)
+			fprintf(out, "%s%s", n_names++ ? "," : "", services[i].name);
+	fputc(')', out);
+	fclose(out);
+	if (n_names)
+		return text;
+	free(text);
+	return NULL;
+}
+
+void k8s_want_endpointslices(struct k8s *k8s, const struct k8s_service_name *services, size_t n)
 {
 	for (size_t i = 0; i < k8s->n_reflectors[K8S_ENDPOINTSLICES]; i++) {
 		struct reflector *reflector = k8s->reflectors[K8S_ENDPOINTSLICES][i];
+		bool whole = k8s->options.n_namespaces == 0 ||
+			     k8s->options.n_namespaces > NAMESPACES_MAX;
+		auto_free char *labels =
+			select_slices(services, n, whole ? NULL : k8s->options.namespaces[i]);
 
-		if (want)
-			reflector_start(reflector);
-		else
+		if (!labels) {
 			reflector_stop(reflector);
+			continue;
+		}
+		reflector_select(reflector, n > SERVICES_MAX ? NULL : labels,
+			n > SERVICES_MAX ? "many services are decided by them"
+					 : "only these services are decided by them");
+		reflector_start(reflector);
 	}
 }
 
@@ -214,6 +257,7 @@ static struct k8s_stream_status status_of(const struct stream *stream)
 	return (struct k8s_stream_status){
 		.stream = stream->id,
 		.name = stream->name,
+		.plan = stream->plan,
 		.synced = stream->synced,
 		.connected = stream->up,
 		.events = stream->n_events,

@@ -273,8 +273,6 @@ static void remove_claims(struct owner *owner)
 		struct claim *claim = &owner->claims[i];
 		struct vip *vip = claim->vip;
 
-		if (vip)
-			vip->announce->n_by_slices -= claim->verdict.by_slices;
 		for (size_t j = 0; vip && j < vip->claims.n; j++) {
 			if (vip->claims.items[j] == claim) {
 				vec_remove_at(&vip->claims, j);
@@ -308,7 +306,6 @@ static void add_claim(struct announce *announce, struct owner *owner, struct cla
 	if (!verdict->address.family)
 		return;
 	claim->vip = get_vip(announce, &verdict->address);
-	announce->n_by_slices += verdict->by_slices;
 	vec_append(&claim->vip->claims, claim);
 	decide_soon(claim->vip);
 }

@@ -72,9 +72,8 @@ struct announce {
 	struct loopback *loopback;
 	struct zapi *zapi;
 	struct metrics *metrics;
-	struct vec vips;    /* struct vip, by address */
-	struct vec owners;  /* struct owner, by namespace and name */
-	size_t n_by_slices; /* claims that EndpointSlices decide */
+	struct vec vips;   /* struct vip, by address */
+	struct vec owners; /* struct owner, by namespace and name */
 	bool synced;
 	bool zebra_up;
 	bool draining;

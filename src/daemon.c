@@ -51,29 +51,67 @@ static void name_destroy(void *item)
 	free(name);
 }
 
-static void plan_one(struct daemon *daemon, const struct name *name)
+static struct name *name_new(const char *namespace, const char *name)
+{
+	struct name *copy = xmalloc(sizeof(*copy));
+
+	*copy = (struct name){xstrdup(namespace), xstrdup(name)};
+	return copy;
+}
+
+/* Keeps the set of services that EndpointSlices decide. true: it has changed. */
+static bool note_slices(struct daemon *daemon, const struct name *name, bool by_slices)
+{
+	if (by_slices == (vec_find(&daemon->by_slices, name) != NULL))
+		return false;
+	if (by_slices)
+		vec_insert(&daemon->by_slices, name_new(name->namespace, name->name));
+	else
+		name_destroy(vec_remove(&daemon->by_slices, name));
+	return true;
+}
+
+static void want_slices(struct daemon *daemon)
+{
+	auto_free struct k8s_service_name *services =
+		xcalloc(daemon->by_slices.n + 1, sizeof(*services));
+	const struct name *name;
+
+	vec_foreach (&daemon->by_slices, name, i)
+		services[i] = (struct k8s_service_name){name->namespace, name->name};
+	k8s_want_endpointslices(daemon->k8s, services, daemon->by_slices.n);
+}
+
+/* true: the services that need EndpointSlices are others now. */
+static bool plan_one(struct daemon *daemon, const struct name *name)
 {
 	const struct k8s_object *service =
 		cluster_service(&daemon->cluster, name->namespace, name->name);
 	auto_free struct verdict *verdicts = NULL;
+	bool by_slices = false;
 	size_t n = 0;
 
 	if (service)
 		n = plan_service(daemon->config, &daemon->cluster, service, &verdicts);
+	for (size_t i = 0; i < n; i++)
+		by_slices = by_slices || verdicts[i].by_slices;
 	announce_service(&daemon->announce, name->namespace, name->name, verdicts, n);
+	return note_slices(daemon, name, by_slices);
 }
 
 static void on_plan(struct loop_job *job)
 {
 	struct daemon *daemon = container_of(job, struct daemon, plan_job);
 	const struct name *name;
+	bool others = false;
 
 	if (daemon->synced && !daemon->stopping)
 		drain_consider(&daemon->drain, daemon->config, !daemon->announce.synced);
 	vec_foreach (&daemon->changed, name, i)
-		plan_one(daemon, name);
+		others = plan_one(daemon, name) || others;
 	vec_clear(&daemon->changed, name_destroy);
-	k8s_want_endpointslices(daemon->k8s, daemon->announce.n_by_slices > 0);
+	if (others)
+		want_slices(daemon);
 	if (daemon->synced && !daemon->announce.synced) {
 		log_info("daemon",
 			"the cluster is known: what is wanted is announced, the rest removed",
@@ -86,17 +124,13 @@ static void on_plan(struct loop_job *job)
 static void on_service_changed(void *data, const char *namespace, const char *name)
 {
 	struct daemon *daemon = data;
-	auto_free char *ns = xstrdup(namespace);
-	auto_free char *own = xstrdup(name);
-	struct name key = {ns, own}, *entry;
+	struct name *entry = name_new(namespace, name);
 
 	loop_job_queue(daemon->loop, &daemon->plan_job, on_plan);
-	if (vec_find(&daemon->changed, &key))
-		return;
-	entry = xcalloc(1, sizeof(*entry));
-	entry->namespace = TAKE(ns);
-	entry->name = TAKE(own);
-	vec_insert(&daemon->changed, entry);
+	if (vec_find(&daemon->changed, entry))
+		name_destroy(entry);
+	else
+		vec_insert(&daemon->changed, entry);
 }
 
 /* Everything that is decided is decided anew. */
@@ -566,6 +600,7 @@ static int build_base(struct daemon *daemon, loop_signal_fn *on_signals)
 	daemon->loop = loop_new();
 	daemon->lock_fd = -1;
 	vec_init(&daemon->changed, name_cmp);
+	vec_init(&daemon->by_slices, name_cmp);
 	cluster_init(&daemon->cluster, on_service_changed, daemon);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
@@ -712,6 +747,7 @@ static void tear_down(struct daemon *daemon)
 	loop_timer_stop(&daemon->stop_timer);
 	loop_timer_stop(&daemon->lock_timer);
 	vec_deinit(&daemon->changed, name_destroy);
+	vec_deinit(&daemon->by_slices, name_destroy);
 	daemon->loop = loop_free(daemon->loop);
 	if (daemon->lock_fd >= 0)
 		close(daemon->lock_fd);

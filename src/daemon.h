@@ -39,7 +39,8 @@ struct daemon {
 	struct announce announce;
 	struct drain drain;
 	struct http *http;
-	struct vec changed; /* struct name, of services to plan anew */
+	struct vec changed;   /* struct name, of services to plan anew */
+	struct vec by_slices; /* struct name, of services that EndpointSlices decide */
 	struct loop_job plan_job;
 	struct loop_timer stop_timer;
 	struct loop_timer lock_timer;

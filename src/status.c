@@ -61,6 +61,8 @@ static json_t *stream_json(const struct k8s_stream_status *stream)
 	json_t *json = json_object();
 
 	set_string(json, "name", stream->name);
+	if (stream->plan)
+		set_string(json, "plan", stream->plan);
 	set_bool(json, "synced", stream->synced);
 	set_bool(json, "connected", stream->connected);
 	set_number(json, "events", stream->events);

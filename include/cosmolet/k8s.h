@@ -199,16 +199,24 @@ struct k8s *k8s_free(struct k8s *k8s);
 /* The next event; false: none left. The caller gives it to k8s_event_deinit(). */
 must_check bool k8s_pop_event(struct k8s *k8s, struct k8s_event *out);
 
+struct k8s_service_name {
+	const char *namespace;
+	const char *name;
+};
+
 /*
- * Says whether EndpointSlices are needed. At first they are not watched; turning them off ends
- * their streams with an empty list. The file source always has them. Does not touch SYNCED.
+ * Says of which services EndpointSlices are needed, each time anew; sorted by namespace and name,
+ * borrowed. At first none are watched. Those of few services are watched by their labels, of many
+ * all are; without any, the streams end with an empty list. The file source always has them all.
+ * Does not touch SYNCED.
  */
-void k8s_want_endpointslices(struct k8s *k8s, bool want);
+void k8s_want_endpointslices(struct k8s *k8s, const struct k8s_service_name *services, size_t n);
 
 /* One stream, for status and metrics. */
 struct k8s_stream_status {
 	unsigned stream;
 	const char *name; /* "services", "pods in default", or the file's name */
+	const char *plan; /* what is watched, and why just that; NULL: a file */
 	bool synced;      /* its first list has ended */
 	bool connected;   /* a watch is open, or the file is readable */
 	uint64_t events;

@@ -197,6 +197,29 @@ START_TEST(passes_over_what_is_too_large)
 }
 END_TEST
 
+static bool on_endless(void *data, enum cut_piece piece, const char *text, size_t size)
+{
+	(void)data;
+	ck_abort_msg("piece %d of %zu octets: %s", (int)piece, size, text);
+	return false;
+}
+
+START_TEST(what_never_ends_is_refused)
+{
+	struct cut cut;
+	int r, n = 0;
+
+	cut_init(&cut, CUT_WATCH, 100, on_endless, NULL);
+	r = cut_feed(&cut, "{\"a\":\"", 6);
+	while (!r && n++ < 1000)
+		r = cut_feed(&cut, "xxxxxxxxxx", 10);
+	ck_assert_int_eq(r, -EBADMSG);
+	ck_assert_int_eq(n, 90);
+	ck_assert_str_eq(cut.error, "no valid JSON: an object does not end");
+	cut_deinit(&cut);
+}
+END_TEST
+
 START_TEST(passes_over_what_is_too_deep)
 {
 	char deep[2 * 5000 + 1] = "";
@@ -231,6 +254,7 @@ int main(void)
 	tcase_add_loop_test(tests, one_octet_at_a_time, 0, N_ELEMENTS(good));
 	tcase_add_loop_test(tests, refuses_what_is_no_list_or_watch, 0, N_ELEMENTS(bad));
 	tcase_add_test(tests, passes_over_what_is_too_large);
+	tcase_add_test(tests, what_never_ends_is_refused);
 	tcase_add_test(tests, passes_over_what_is_too_deep);
 	tcase_add_test(tests, stops_when_the_owner_has_enough);
 	suite_add_tcase(suite, tests);

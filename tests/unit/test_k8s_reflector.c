@@ -435,10 +435,10 @@ END_TEST
 START_TEST(silence_without_bookmarks_only_watches_again)
 {
 	start_watching();
-	mono_turn(mono_s(91));
+	mono_turn(mono_s(89));
 	trace_for(&trace, 50);
 	asked("");
-	mono_turn(mono_s(560));
+	mono_turn(mono_s(2));
 	trace_for(&trace, 50);
 	asked(ASK_WATCH("7"));
 	trace_is(&trace, "");
@@ -456,6 +456,13 @@ START_TEST(a_silent_list_is_given_up)
 }
 END_TEST
 
+static void want_slices_of(const char *name)
+{
+	struct k8s_service_name service = {"d", name};
+
+	k8s_want_endpointslices(trace.k8s, &service, 1);
+}
+
 START_TEST(slices_come_when_wanted_and_go)
 {
 	start_watching();
@@ -464,17 +471,62 @@ START_TEST(slices_come_when_wanted_and_go)
 	fake_api_ok(&api, "list endpointslices", FAKE_CLOSE,
 		LIST("2", "{\"metadata\":{\"namespace\":\"d\",\"name\":\"s\",\"resourceVersion\":"
 			  "\"2\"}}"));
-	k8s_want_endpointslices(trace.k8s, true);
+	want_slices_of("a");
 	trace_until(&trace, "up endpointslices");
 	trace_is(&trace, "begin endpointslices\nobject endpointslices d/s 2\nend endpointslices\n"
 			 "up endpointslices\n");
 	trace_clear(&trace);
-	k8s_want_endpointslices(trace.k8s, false);
+	k8s_want_endpointslices(trace.k8s, NULL, 0);
 	trace_for(&trace, 20);
 	trace_is(&trace, "begin endpointslices\nend endpointslices\n");
 	trace_clear(&trace);
-	k8s_want_endpointslices(trace.k8s, true);
+	want_slices_of("a");
 	trace_until(&trace, "up endpointslices");
+}
+END_TEST
+
+#define OF(names)     "?labelSelector=kubernetes.io%2Fservice-name%20in%20%28" names "%29"
+#define SLICE(name)   "{\"metadata\":{\"namespace\":\"d\",\"name\":\"" name "\"}}"
+#define ASK_SLICES(s) "list endpointslices " s " token secret\n"
+
+/* What is known stays until the list of the new plan has ended; the version of before is good. */
+START_TEST(slices_are_watched_for_those_who_need_them)
+{
+	struct k8s_service_name many[40];
+
+	start_watching();
+	fake_api_ok(&api, "list endpointslices", FAKE_CLOSE, LIST("20", SLICE("a-1")));
+	fake_api_ok(
+		&api, "list endpointslices", FAKE_CLOSE, LIST("30", SLICE("a-1") "," SLICE("b-1")));
+	want_slices_of("a");
+	trace_until(&trace, "up endpointslices");
+	want_slices_of("a");
+	k8s_want_endpointslices(
+		trace.k8s, (const struct k8s_service_name[]){{"d", "a"}, {"e", "b"}}, 2);
+	trace_until(&trace, "b-1");
+	trace_for(&trace, 50);
+	trace_is(&trace, "begin endpointslices\nobject endpointslices d/a-1\n"
+			 "end endpointslices\nup endpointslices\nbegin endpointslices\n"
+			 "object endpointslices d/a-1\nobject endpointslices d/b-1\n"
+			 "end endpointslices\n");
+	asked(ASK_SLICES(OF("a") "&resourceVersion=0") "watch endpointslices " OF(
+		"a") "&watch=1&allowWatchBookmarks=true&resourceVersion=20 token "
+		     "secret\n" ASK_SLICES(OF(
+			     "a%2Cb") "&resourceVersion=20") "watch "
+							     "endpointslic"
+							     "es " OF(
+								     "a%"
+								     "2C"
+								     "b") "&watch=1&"
+									  "allowWatchBookmarks="
+									  "true&resourceVersion=30 "
+									  "token secret\n");
+	str_set(&api.log, "");
+	for (size_t i = 0; i < N_ELEMENTS(many); i++)
+		many[i] = (struct k8s_service_name){"d", "s"};
+	k8s_want_endpointslices(trace.k8s, many, N_ELEMENTS(many));
+	trace_for(&trace, 50);
+	ck_assert_ptr_nonnull(strstr(api.log, ASK_SLICES(SELECTOR "&resourceVersion=30")));
 }
 END_TEST
 
@@ -484,7 +536,7 @@ START_TEST(slices_that_the_server_does_not_have_are_a_problem_once)
 	for (int i = 0; i < 4; i++)
 		fake_api_answer(
 			&api, "list endpointslices", FAKE_CLOSE, "HTTP/1.1 404 Not Found", "");
-	k8s_want_endpointslices(trace.k8s, true);
+	want_slices_of("a");
 	trace_until(&trace, "problem endpointslices: the API server has no EndpointSlices");
 	trace_clear(&trace);
 	mono_turn(mono_s(1201));
@@ -573,6 +625,101 @@ START_TEST(the_first_list_may_wait)
 }
 END_TEST
 
+static void check_once(const char *text, const char *line)
+{
+	const char *first = strstr(text, line);
+
+	ck_assert_msg(first && !strstr(first + 1, line), "not once: %s in:\n%s", line, text);
+}
+
+/* A recorded watch is cut off after each of its octets: nothing is lost, and nothing comes twice.
+ */
+START_TEST(truncated_anywhere_it_goes_on_from_there)
+{
+	static const char *const events[] = {EVENT("ADDED", SVC("c", "8")),
+		"{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"c\",\"namespace\":"
+		"\"default\",\"resourceVersion\":\"9\",\"managedFields\":[{\"k:{\\\"port\\\":80}\":"
+		"{}}],\"annotations\":{\"a\":\"\\\\\\\"}]}\"}}}}\n",
+		BOOKMARK("10"), EVENT("DELETED", SVC("c", "11"))};
+	auto_free char *all = xasprintf("%s%s%s%s", events[0], events[1], events[2], events[3]);
+	size_t n = strlen(all);
+
+	start_watching();
+	for (size_t i = 0; i <= n; i++) {
+		auto_free char *head = xstrndup(all, i);
+		size_t done = 0, whole = 0;
+
+		while (done < N_ELEMENTS(events) && whole + strlen(events[done]) - 1 <= i)
+			whole += strlen(events[done++]);
+		fake_api_ok(&api, "watch services", FAKE_HOLD, whole < n ? all + whole : "");
+		fake_api_push(&api, "watch services", i % 2 ? FAKE_RESET : FAKE_CLOSE, head);
+		trace_for(&trace, 1);
+		mono_turn(mono_s(61)); /* past any pause */
+		while (!strstr(trace.text, "deleted services default/c 11\n") ||
+			!strstr(api.log, "watch services"))
+			loop_turn(loop, 10);
+		trace_for(&trace, 1);
+		check_once(trace.text, "object services default/c 8\n");
+		check_once(trace.text, "object services default/c 9\n");
+		check_once(trace.text, "deleted services default/c 11\n");
+		ck_assert_ptr_null(strstr(trace.text, "begin services"));
+		ck_assert_ptr_null(strstr(trace.text, "problem"));
+		trace_clear(&trace);
+		str_set(&api.log, "");
+	}
+}
+END_TEST
+
+/* A server that forgets each version as soon as it has told it gets no storm of lists from us. */
+START_TEST(versions_that_expire_at_once_are_no_storm)
+{
+	unsigned n_lists = 0;
+
+	for (int i = 0; i < 50; i++)
+		fake_api_ok(&api, "watch services", FAKE_CLOSE,
+			EVENT("ERROR", STATUS("410", "Expired")));
+	start(NULL);
+	trace_until(&trace, "synced");
+	for (int s = 0; s < 60; s++) {
+		trace_for(&trace, 5);
+		mono_turn(mono_s(1));
+	}
+	for (const char *at = api.log; (at = strstr(at, "list services")); at++)
+		n_lists++;
+	ck_assert_uint_ge(n_lists, 3);
+	ck_assert_uint_le(n_lists, 10);
+}
+END_TEST
+
+/* An octet now and then keeps nothing alive for ever. */
+START_TEST(a_list_that_drips_is_given_up)
+{
+	fake_api_ok(&api, "list services", FAKE_HOLD, "{\"items\":[");
+	start(NULL);
+	trace_until(&trace, "begin services");
+	for (int s = 0; s < 600; s += 20) {
+		fake_api_push(&api, "list services", FAKE_HOLD, " ");
+		trace_for(&trace, 2);
+		mono_turn(mono_s(20));
+	}
+	trace_until(&trace, "down services: cannot list services: no end within 600 s");
+	trace_until(&trace, "synced");
+}
+END_TEST
+
+/* Versions are opaque: what comes twice, or late, is passed on as it comes. */
+START_TEST(doubles_and_disorder_are_passed_on)
+{
+	start_watching();
+	fake_api_push(&api, "watch services", FAKE_HOLD,
+		EVENT("ADDED", SVC("c", "9")) EVENT("ADDED", SVC("c", "9"))
+			EVENT("MODIFIED", SVC("a", "8")) EVENT("DELETED", SVC("z", "10")));
+	trace_until(&trace, "z 10");
+	trace_is(&trace, "object services default/c 9\nobject services default/c 9\n"
+			 "object services default/a 8\ndeleted services default/z 10\n");
+}
+END_TEST
+
 START_TEST(status_tells_of_each_stream)
 {
 	struct k8s_stream_status status[2];
@@ -623,13 +770,19 @@ int main(void)
 	tcase_add_test(tests, silence_without_bookmarks_only_watches_again);
 	tcase_add_test(tests, a_silent_list_is_given_up);
 	tcase_add_test(tests, slices_come_when_wanted_and_go);
+	tcase_add_test(tests, slices_are_watched_for_those_who_need_them);
 	tcase_add_test(tests, slices_that_the_server_does_not_have_are_a_problem_once);
 	tcase_add_test(tests, few_namespaces_are_watched_one_by_one);
 	tcase_add_test(tests, many_namespaces_are_filtered);
 	tcase_add_test(tests, a_server_that_is_away_is_one_down);
 	tcase_add_test(tests, servers_are_tried_in_turn);
 	tcase_add_test(tests, the_first_list_may_wait);
+	tcase_add_test(tests, truncated_anywhere_it_goes_on_from_there);
+	tcase_add_test(tests, versions_that_expire_at_once_are_no_storm);
+	tcase_add_test(tests, a_list_that_drips_is_given_up);
+	tcase_add_test(tests, doubles_and_disorder_are_passed_on);
 	tcase_add_test(tests, status_tells_of_each_stream);
+	tcase_set_timeout(tests, 30);
 	suite_add_tcase(suite, tests);
 	return unit_run(suite);
 }
