@@ -105,14 +105,22 @@ static void keep_key(struct cut *cut, const char *bytes, size_t n)
 /* Keeps the bytes if they belong to a piece, or to a key of the list. */
 static void keep(struct cut *cut, const char *bytes, size_t n)
 {
+	if (cut->mode == KEEP || cut->mode == DROP)
+		cut->seen += n;
 	if (cut->mode == ENVELOPE)
 		keep_key(cut, bytes, n);
 	else if (cut->mode == KEEP && n <= cut->max - cut->size)
 		store(cut, bytes, n);
 	else if (cut->mode == KEEP)
 		cut->mode = DROP;
-	else if (cut->mode == DROP)
-		cut->dropped += n;
+}
+
+/* Looked at after each token, so that it does not depend on how the bytes were split. */
+static int check_end(struct cut *cut)
+{
+	if (cut->mode == ENVELOPE || cut->seen / CUT_ENDLESS <= cut->max)
+		return 0;
+	return bad(cut, "an object does not end");
 }
 
 static void push(struct cut *cut, char bracket)
@@ -246,7 +254,7 @@ static void piece_begin(struct cut *cut)
 	cut->base = cut->depth;
 	cut->section = 0;
 	cut->size = 0;
-	cut->dropped = 0;
+	cut->seen = 0;
 }
 
 static int piece_end(struct cut *cut)
@@ -307,8 +315,8 @@ static int take_inner(struct cut *cut, const char **pos, const char *end)
 		at++;
 	keep(cut, *pos, (size_t)(at - *pos));
 	*pos = at;
-	if (at == end)
-		return 0;
+	if (at == end || check_end(cut))
+		return check_end(cut);
 	if (skip_ends(cut, *at)) {
 		bool is_member = cut->mode == SKIP_MEMBER;
 
@@ -397,15 +405,15 @@ int cut_feed(struct cut *cut, const char *bytes, size_t n)
 	int r = 0;
 
 	while (at < end && !r) {
-		if (cut->in_string)
+		if (cut->in_string) {
 			at = take_string(cut, at, end);
-		else if (cut->mode == ENVELOPE)
+			r = check_end(cut);
+		} else if (cut->mode == ENVELOPE) {
 			r = take_envelope(cut, &at, end);
-		else
+		} else {
 			r = take_inner(cut, &at, end);
+		}
 	}
-	if (!r && cut->mode == DROP && cut->dropped / CUT_ENDLESS >= cut->max)
-		r = bad(cut, "an object does not end");
 	return r;
 }
 

@@ -53,7 +53,7 @@ struct cut {
 	char *text;
 	size_t size;
 	size_t room;
-	size_t dropped; /* octets of a piece that is too large */
+	size_t seen; /* octets of the piece, kept or dropped */
 	char error[160];
 };
 
