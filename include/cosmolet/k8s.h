@@ -45,9 +45,9 @@ bool k8s_selects(const struct k8s_map *selector, const struct k8s_map *labels);
 struct k8s_meta {
 	char *namespace; /* "" for nodes */
 	char *name;
-	char *uid;              /* "" where a manifest has none */
-	char *resource_version; /* "" where a manifest has none */
-	struct k8s_map labels;
+	char *uid;                  /* "" where a manifest has none */
+	char *resource_version;     /* "" where a manifest has none */
+	struct k8s_map labels;      /* of services: none, nobody asks for them */
 	struct k8s_map annotations; /* only keys with the prefix of k8s_options */
 	bool deleting;              /* a deletionTimestamp is set */
 };

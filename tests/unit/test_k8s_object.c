@@ -157,8 +157,7 @@ static const struct {
 		"\"hostname\":\"x\"},"
 		"{\"ip\":\"2001:db8::1\",\"ipMode\":\"VIP\"},{\"ip\":\"198.51.100.2\",\"ipMode\":"
 		"\"Proxy\"}]}}}",
-		"default/web u1@7 label:a=1 label:b=2 annotation:" PREFIX
-		"class=gold LoadBalancer publish "
+		"default/web u1@7 annotation:" PREFIX "class=gold LoadBalancer publish "
 		"external-local class=x/y selector:app=web cluster=10.96.0.5/32 "
 		"cluster=fd00:96::5/128 "
 		"external=192.0.2.7/32 ingress=198.51.100.1/32 ingress=2001:db8::1/128 "
