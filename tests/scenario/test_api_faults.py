@@ -240,3 +240,27 @@ def test_certificate_refused_at_the_start(world: World) -> None:
     world.api.heal()
     world.daemon.wait_ready()
     still_works(world)
+
+
+def test_authority_replaced(world: World, certificates: Certificates) -> None:
+    """As an operator does it: both authorities for a while, then servers with certificates of the new one."""
+    known, new = certificates.paths('ca')[0], certificates.paths('strangers-ca')[0]
+    before = known.read_text()
+    try:
+        swap(known, before + new.read_text())
+        world.api.present('of-a-stranger')
+        connections = world.api.connections
+        world.api.end_watches()
+        wait_until(lambda: world.api.connections >= connections + 3, 20, 'new connections', explain=world.daemon.tail)
+        wait_connected(world.daemon)
+    finally:
+        swap(known, before)
+    assert not warnings(world), world.daemon.tail()
+    still_works(world)
+
+
+def swap(path: Path, text: str) -> None:
+    """In one move, as the kubelet does."""
+    other = path.with_suffix('.new')
+    other.write_text(text)
+    other.rename(path)
