@@ -303,11 +303,39 @@ static void add_claim(struct announce *announce, struct owner *owner, struct cla
 	claim->verdict = *verdict;
 	claim->verdict.tally.example = claim->verdict.tally.example_reason = NULL;
 	claim->text = verdict_text(announce->config, verdict);
-	if (!verdict->address.family)
-		return;
 	claim->vip = get_vip(announce, &verdict->address);
 	vec_append(&claim->vip->claims, claim);
 	decide_soon(claim->vip);
+}
+
+/* Whether it changes anything that the service says so. */
+static bool matters(const struct announce *announce, const struct verdict *verdict)
+{
+	return reason_is_up(verdict->reason) ||
+	       (verdict->address.family && find_vip(announce, &verdict->address));
+}
+
+static size_t count_mattering(
+	const struct announce *announce, const struct verdict *verdicts, size_t n)
+{
+	size_t n_mattering = 0;
+
+	for (size_t i = 0; i < n; i++)
+		n_mattering += matters(announce, &verdicts[i]);
+	return n_mattering;
+}
+
+static struct owner *get_owner(struct announce *announce, struct owner *key)
+{
+	struct owner *owner = vec_find(&announce->owners, key);
+
+	if (owner)
+		return owner;
+	owner = xcalloc(1, sizeof(*owner));
+	owner->namespace = xstrdup(key->namespace);
+	owner->name = xstrdup(key->name);
+	vec_insert(&announce->owners, owner);
+	return owner;
 }
 
 void announce_service(struct announce *announce, const char *namespace, const char *name,
@@ -316,26 +344,21 @@ void announce_service(struct announce *announce, const char *namespace, const ch
 	auto_free char *ns = xstrdup(namespace);
 	auto_free char *own = xstrdup(name);
 	struct owner wanted = {.namespace = ns, .name = own};
-	struct owner *owner = vec_find(&announce->owners, &wanted);
+	struct owner *owner;
 
-	if (owner && n == 0) {
-		vec_remove(&announce->owners, owner);
-		owner_destroy(owner);
+	if (count_mattering(announce, verdicts, n) == 0) {
+		owner = vec_remove(&announce->owners, &wanted);
+		if (owner)
+			owner_destroy(owner);
 		return;
 	}
-	if (n == 0)
-		return;
-	if (!owner) {
-		owner = xcalloc(1, sizeof(*owner));
-		owner->namespace = TAKE(ns);
-		owner->name = TAKE(own);
-		vec_insert(&announce->owners, owner);
-	}
+	owner = get_owner(announce, &wanted);
 	remove_claims(owner);
 	owner->claims = xcalloc(n, sizeof(*owner->claims));
-	owner->n_claims = n;
-	for (size_t i = 0; i < n; i++)
-		add_claim(announce, owner, &owner->claims[i], &verdicts[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (matters(announce, &verdicts[i]))
+			add_claim(announce, owner, &owner->claims[owner->n_claims++], &verdicts[i]);
+	}
 }
 
 /* The first complete picture */

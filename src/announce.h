@@ -85,7 +85,10 @@ void announce_init(struct announce *announce, struct loop *loop, const struct co
 /* Frees what is known; nothing is withdrawn by it. */
 void announce_deinit(struct announce *announce);
 
-/* Replaces what a service says. n = 0: it is gone. Copies the verdicts. */
+/*
+ * Replaces what a service says. n = 0: it is gone. Copies the verdicts, but those against addresses
+ * that were never announced: they change nothing, and are most of them on a large cluster.
+ */
 void announce_service(struct announce *announce, const char *namespace, const char *name,
 	const struct verdict *verdicts, size_t n);
 

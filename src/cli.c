@@ -171,11 +171,13 @@ static const char *string_of(const json_t *json, const char *key, const char *ot
 	return value ? value : otherwise;
 }
 
-static void print_age(double since)
+static void print_age(const json_t *since)
 {
-	double s = wall_now() - since;
+	double s = wall_now() - json_number_value(since);
 
-	if (s < 100)
+	if (!since)
+		printf("%-8s", "-");
+	else if (s < 100)
 		printf("%-8.0f", s < 0 ? 0 : s);
 	else if (s < 6000)
 		printf("%-7.0fm", s / 60);
@@ -191,7 +193,7 @@ static void print_address(const json_t *json, int width)
 	const char *note = string_of(json, "note", "");
 
 	printf("%-*s %-12s ", width, string_of(json, "address", ""), string_of(json, "state", ""));
-	print_age(json_number_value(json_object_get(json, "since")));
+	print_age(json_object_get(json, "since"));
 	if (json_object_get(json, "tag"))
 		printf(" %-10lld", (long long)json_integer_value(json_object_get(json, "tag")));
 	else

@@ -89,7 +89,8 @@ static void write_vips(const struct daemon *daemon, FILE *out)
 				prefix_address(&vip->address, buf),
 				vip_state(vip) == VIP_ANNOUNCED);
 	}
-	family(out, "vips", "gauge", "Number of service addresses in a state.");
+	family(out, "vips", "gauge",
+		"Number of service addresses in a state, of those that were ever announced.");
 	for (int i = 0; i < N_VIP_STATES; i++)
 		fprintf(out, "cosmolet_vips{state=\"%s\"} %u\n", vip_state_text((enum vip_state)i),
 			counts[i]);

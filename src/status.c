@@ -6,6 +6,7 @@
 #include "status.h"
 
 #include "daemon.h"
+#include "view.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -110,37 +111,43 @@ static json_t *loopback_json(const struct daemon *daemon)
 	return json;
 }
 
-static json_t *vip_json(const struct vip *vip)
+static void set_vip(json_t *json, const struct vip *vip)
 {
-	const struct claim *claim = vip_claim(vip);
-	json_t *json = json_object(), *services = json_array();
-	char buf[PREFIX_STRLEN];
-
-	set_string(json, "address", prefix_address(&vip->address, buf));
-	set_number(json, "family", (uint64_t)family_number(vip->address.family));
-	set_string(json, "state", vip_state_text(vip_state(vip)));
 	set_seconds(json, "since", vip->since);
 	set_bool(json, "bound", vip->bound || vip->foreign);
 	if (vip->foreign)
 		set_bool(json, "foreign", true);
-	if (vip->asked)
-		set_string(json, "zebra", zapi_route_state_text(vip->zebra));
 	if (vip->asked) {
+		set_string(json, "zebra", zapi_route_state_text(vip->zebra));
 		set_number(json, "tag", vip->route.tag);
 		set_number(json, "metric", vip->route.metric);
 	}
-	if (claim) {
-		set_string(json, "kind", address_kind_text(claim->verdict.kind));
-		set_string(json, "reason", reason_word(claim->verdict.reason));
-		set_string(json, "why", claim->text);
-	}
 	if (vip->note)
 		set_string(json, "note", vip->note);
-	for (size_t i = 0; i < vip->claims.n; i++) {
-		const struct owner *owner = ((const struct claim *)vip->claims.items[i])->owner;
+}
 
-		json_array_append_new(
-			services, json_sprintf("%s/%s", owner->namespace, owner->name));
+static json_t *address_json(const struct daemon *daemon, const struct view_address *address)
+{
+	const struct view_row *deciding = address->deciding;
+	json_t *json = json_object(), *services = json_array();
+	char buf[PREFIX_STRLEN];
+
+	set_string(json, "address", prefix_address(&address->address, buf));
+	set_number(json, "family", (uint64_t)family_number(address->address.family));
+	set_string(json, "state", vip_state_text(view_state(address)));
+	if (address->vip)
+		set_vip(json, address->vip);
+	if (deciding) {
+		auto_free char *why = verdict_text(daemon->config, &deciding->verdict);
+
+		set_string(json, "kind", address_kind_text(deciding->verdict.kind));
+		set_string(json, "reason", reason_word(deciding->verdict.reason));
+		set_string(json, "why", why);
+	}
+	for (size_t i = 0; i < address->n_rows; i++) {
+		const struct k8s_meta *meta = &address->rows[i].service->meta;
+
+		json_array_append_new(services, json_sprintf("%s/%s", meta->namespace, meta->name));
 	}
 	json_object_set_new(json, "services", services);
 	return json;
@@ -189,7 +196,8 @@ char *status_json(const struct daemon *daemon)
 	json_auto_t *json = json_object();
 	json_t *addresses = json_array(), *states = json_object();
 	uint64_t counts[N_VIP_STATES] = {0};
-	const struct vip *vip;
+	struct view_address address;
+	struct view view;
 
 	set_string(json, "version", COSMOLET_VERSION);
 	set_string(json, "node", daemon->config->node);
@@ -203,10 +211,12 @@ char *status_json(const struct daemon *daemon)
 	json_object_set_new(json, "problems", problems_json(daemon));
 	if (daemon->config->dry_run)
 		json_object_set_new(json, "would", would_json(daemon));
-	vec_foreach (&daemon->announce.vips, vip, i) {
-		counts[vip_state(vip)]++;
-		json_array_append_new(addresses, vip_json(vip));
+	view_init(&view, daemon);
+	for (size_t at = 0; view_next(&view, &at, &address);) {
+		counts[view_state(&address)]++;
+		json_array_append_new(addresses, address_json(daemon, &address));
 	}
+	view_deinit(&view);
 	for (int i = 0; i < N_VIP_STATES; i++)
 		set_number(states, vip_state_text((enum vip_state)i), counts[i]);
 	json_object_set_new(json, "states", states);

@@ -6,6 +6,7 @@
 #include "why.h"
 
 #include "daemon.h"
+#include "view.h"
 
 #include <string.h>
 #include <time.h>
@@ -69,17 +70,13 @@ static void print_pods(FILE *out, const struct daemon *daemon, const struct k8s_
 		fprintf(out, "    none of them is on node %s\n", daemon->config->node);
 }
 
-static void print_service(FILE *out, const struct daemon *daemon, const struct owner *owner)
+static void print_service(FILE *out, const struct daemon *daemon, const struct k8s_object *service)
 {
-	const struct k8s_object *service =
-		cluster_service(&daemon->cluster, owner->namespace, owner->name);
-
-	fprintf(out, "  service %s/%s", owner->namespace, owner->name);
-	if (service && *service->meta.resource_version)
+	fprintf(out, "  service %s/%s", service->meta.namespace, service->meta.name);
+	if (*service->meta.resource_version)
 		fprintf(out, " [resourceVersion %s]", service->meta.resource_version);
 	fputc('\n', out);
-	if (service)
-		print_pods(out, daemon, service);
+	print_pods(out, daemon, service);
 }
 
 static void print_zebra(FILE *out, const struct daemon *daemon, const struct vip *vip)
@@ -125,37 +122,47 @@ static void print_loopback(FILE *out, const struct daemon *daemon, const struct 
 			vip->note);
 }
 
-static void print_vip(FILE *out, const struct daemon *daemon, const struct vip *vip)
+static void print_view_address(
+	FILE *out, const struct daemon *daemon, const struct view_address *address)
 {
-	const struct claim *deciding = vip_claim(vip), *claim;
+	const struct view_row *deciding = address->deciding;
+	auto_free char *because =
+		deciding ? verdict_text(daemon->config, &deciding->verdict) : NULL;
 	char buf[PREFIX_STRLEN];
 
-	fprintf(out, "%s is %s since ", prefix_address(&vip->address, buf),
-		vip_state_text(vip_state(vip)));
-	print_time(out, vip->since);
-	if (deciding)
-		fprintf(out, ", because %s", deciding->text);
-	fputc('\n', out);
-	vec_foreach (&vip->claims, claim, i) {
-		print_service(out, daemon, claim->owner);
-		fprintf(out, "    so as its %s this address is %s: %s\n",
-			address_kind_text(claim->verdict.kind),
-			reason_is_up(claim->verdict.reason) ? "wanted" : "not wanted", claim->text);
+	fprintf(out, "%s is %s", prefix_address(&address->address, buf),
+		vip_state_text(view_state(address)));
+	if (address->vip) {
+		fputs(" since ", out);
+		print_time(out, address->vip->since);
 	}
-	print_loopback(out, daemon, vip);
-	print_zebra(out, daemon, vip);
+	if (because)
+		fprintf(out, ", because %s", because);
+	fputc('\n', out);
+	for (size_t i = 0; i < address->n_rows; i++) {
+		const struct view_row *row = &address->rows[i];
+		auto_free char *text = verdict_text(daemon->config, &row->verdict);
+
+		print_service(out, daemon, row->service);
+		fprintf(out, "    so as its %s this address is %s: %s\n",
+			address_kind_text(row->verdict.kind),
+			reason_is_up(row->verdict.reason) ? "wanted" : "not wanted", text);
+	}
+	if (address->vip) {
+		print_loopback(out, daemon, address->vip);
+		print_zebra(out, daemon, address->vip);
+	}
 }
 
-static bool print_address(FILE *out, const struct daemon *daemon, const char *subject)
+static bool print_address(FILE *out, const struct view *view, const char *subject)
 {
-	struct vip wanted = {0};
-	const struct vip *vip;
+	struct view_address found;
+	struct prefix wanted;
 
-	if (!prefix_parse_host(subject, &wanted.address) && !prefix_parse(subject, &wanted.address))
+	if (!prefix_parse_host(subject, &wanted) && !prefix_parse(subject, &wanted))
 		return false;
-	vip = vec_find(&daemon->announce.vips, &wanted);
-	if (vip) {
-		print_vip(out, daemon, vip);
+	if (view_find(view, &wanted, &found)) {
+		print_view_address(out, view->daemon, &found);
 		return true;
 	}
 	fprintf(out, "%s is not announced: no service that is known here has this address\n",
@@ -163,34 +170,46 @@ static bool print_address(FILE *out, const struct daemon *daemon, const char *su
 	return false;
 }
 
-static bool print_named(FILE *out, const struct daemon *daemon, const char *subject)
+/* All addresses of a service, or why it has none. */
+static void print_rows(
+	FILE *out, const struct view *view, const struct k8s_object *service, const char *subject)
 {
+	for (size_t i = 0; i < view->n; i++) {
+		const struct view_row *row = &view->rows[i];
+		auto_free char *text = NULL;
+		struct view_address found;
+
+		if (row->service != service)
+			continue;
+		if (row->address.family && view_find(view, &row->address, &found)) {
+			print_view_address(out, view->daemon, &found);
+			continue;
+		}
+		text = verdict_text(view->daemon->config, &row->verdict);
+		fprintf(out, "%s is not announced, because %s\n", subject, text);
+	}
+}
+
+static bool print_named(FILE *out, const struct view *view, const char *subject)
+{
+	const struct daemon *daemon = view->daemon;
 	const char *slash = strchr(subject, '/');
 	auto_free char *namespace = xstrndup(subject, slash ? (size_t)(slash - subject) : 0);
-	auto_free char *name = xstrdup(slash ? slash + 1 : subject);
-	struct owner wanted = {.namespace = namespace, .name = name};
-	const struct owner *owner = vec_find(&daemon->announce.owners, &wanted);
+	const struct k8s_object *service =
+		cluster_service(&daemon->cluster, namespace, slash ? slash + 1 : subject);
 
-	if (!owner) {
-		fprintf(out,
-			"%s is not announced: no service of this name is known here; write ADDRESS "
-			"or "
-			"NAMESPACE/NAME%s\n",
-			subject,
-			daemon->config->services_namespaces.n
-				? " (only namespaces in services.namespaces are watched)"
-				: "");
-		return false;
+	if (service) {
+		print_rows(out, view, service, subject);
+		return true;
 	}
-	for (size_t i = 0; i < owner->n_claims; i++) {
-		const struct claim *claim = &owner->claims[i];
-
-		if (claim->vip)
-			print_vip(out, daemon, claim->vip);
-		else
-			fprintf(out, "%s is not announced, because %s\n", subject, claim->text);
-	}
-	return true;
+	fprintf(out,
+		"%s is not announced: no service of this name is known here; write ADDRESS or "
+		"NAMESPACE/NAME%s\n",
+		subject,
+		daemon->config->services_namespaces.n
+			? " (only namespaces in services.namespaces are watched)"
+			: "");
+	return false;
 }
 
 char *why_text(const struct daemon *daemon, const char *subject, bool *out_known)
@@ -200,13 +219,16 @@ char *why_text(const struct daemon *daemon, const char *subject, bool *out_known
 	FILE *out = xmemstream(&text, &size);
 	struct prefix p;
 	bool address = prefix_parse_host(subject, &p) || prefix_parse(subject, &p);
+	struct view view;
 
 	if (!daemon->synced)
 		fprintf(out,
 			"nothing is decided yet: the first complete picture of the cluster has not "
 			"arrived\n");
+	view_init(&view, daemon);
 	*out_known =
-		address ? print_address(out, daemon, subject) : print_named(out, daemon, subject);
+		address ? print_address(out, &view, subject) : print_named(out, &view, subject);
+	view_deinit(&view);
 	fclose(out);
 	return text;
 }
