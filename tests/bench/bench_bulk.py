@@ -65,10 +65,11 @@ def by_shell(lab: Lab, name: str, n: int, command: Callable[[], list[str]]) -> R
     with Client(lab.node, 'raw', 'static') as watcher, Shell(lab.node) as shell:
         lines = command()
         watcher.begin(f'see 0 {n}')
-        shell.do(lines)
+        shell.begin(lines)
         begun, seconds, _ = watcher.end()
         wait_received(lab, n)
         row = Row(name, n, seconds, time.time() - begun)
+        shell.wait_done()  # frr-reload.py may go on for long (7.5: half a minute), saving what it has done
         (lab.node.directory / 'etc' / 'frr.conf').write_text(lab.node.config)  # frr-reload.py has saved its own
         if 'mgmtd' in lab.node.daemons:
             shell.do([vtysh_file(lab.node, n, no=True)])
