@@ -106,6 +106,10 @@ struct k8s_object *k8s_object_free(struct k8s_object *object)
 {
 	if (!object)
 		return NULL;
+	if (object->packed) {
+		free(object);
+		return NULL;
+	}
 	switch (object->resource) {
 	case K8S_SERVICES: service_deinit(&object->service); break;
 	case K8S_PODS: pod_deinit(&object->pod); break;
@@ -489,7 +493,7 @@ int object_read(enum k8s_resource resource, const json_t *json, const char *anno
 		*out_fault = d.fault;
 		return -EBADMSG;
 	}
-	*out = object;
+	*out = object_pack(object);
 	*out_problem = sum_up(&d);
 	return 0;
 }

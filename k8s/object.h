@@ -22,5 +22,8 @@ must_check int object_read(enum k8s_resource resource, const json_t *json,
 	const char *annotation_prefix, struct k8s_object **out, char **out_problem,
 	struct object_fault *out_fault);
 
+/* Moves it into one allocation; never NULL. The old one is gone. */
+struct k8s_object *object_pack(struct k8s_object *object);
+
 /* "ns/name" or "name", as far as the JSON tells; never NULL, for free(). */
 char *object_name(const json_t *json);

@@ -67,11 +67,11 @@ struct k8s_ingress {
 };
 
 struct k8s_service {
-	enum k8s_service_type type;
+	enum k8s_service_type type : 8;
+	enum k8s_traffic_policy external_policy : 8;
+	enum k8s_traffic_policy internal_policy : 8;
 	bool headless; /* clusterIP: None */
 	bool publish_not_ready;
-	enum k8s_traffic_policy external_policy;
-	enum k8s_traffic_policy internal_policy;
 	char *load_balancer_class; /* NULL: unset */
 	struct k8s_map selector;
 	struct prefix *cluster_ips; /* host prefixes; not yet allocated: none */
@@ -135,6 +135,7 @@ struct k8s_object {
 	enum k8s_resource resource;
 	unsigned stream; /* the one it came by */
 	bool listed;     /* for whoever keeps the object; false when it comes */
+	bool packed;     /* all that it points to is in the same allocation */
 	struct k8s_meta meta;
 	union {
 		struct k8s_service service;

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "object.h"
@@ -411,6 +412,35 @@ START_TEST(selectors)
 }
 END_TEST
 
+/* Of 10,000 services most are of no interest to a node, so what one costs is what a node pays. */
+START_TEST(a_service_is_one_small_block)
+{
+	static const char json[] =
+		"{\"metadata\":{\"namespace\":\"namespace-17\",\"name\":\"service-1234\","
+		"\"uid\":\"2c5a3c0e-8f8c-4a43-9d35-0c4ec2fbbd1c\",\"resourceVersion\":"
+		"\"123456789\","
+		"\"labels\":{\"app.kubernetes.io/name\":\"service\"}},"
+		"\"spec\":{\"type\":\"ClusterIP\",\"clusterIP\":\"10.96.0.5\",\"clusterIPs\":"
+		"[\"10.96.0.5\"],\"selector\":{\"app\":\"web\"}}}";
+	json_auto_t *parsed = json_loads(json, 0, NULL);
+	struct k8s_object *objects[1000];
+	size_t before = mallinfo2().uordblks;
+
+	for (size_t i = 0; i < N_ELEMENTS(objects); i++) {
+		char *problem = NULL;
+		struct object_fault fault;
+
+		ck_assert_int_eq(object_read(K8S_SERVICES, parsed, "cosmolet.", &objects[i],
+					 &problem, &fault),
+			0);
+		ck_assert_ptr_null(problem);
+	}
+	ck_assert_uint_le((mallinfo2().uordblks - before) / N_ELEMENTS(objects), 310);
+	for (size_t i = 0; i < N_ELEMENTS(objects); i++)
+		k8s_object_free(objects[i]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("k8s object");
@@ -420,6 +450,7 @@ int main(void)
 	tcase_add_loop_test(tests, survives_any_type_in_any_place, 0, N_ELEMENTS(cases));
 	tcase_add_test(tests, long_reasons_stay_utf8);
 	tcase_add_test(tests, text_is_made_fit_to_be_shown);
+	tcase_add_test(tests, a_service_is_one_small_block);
 	tcase_add_test(tests, selectors);
 	suite_add_tcase(suite, tests);
 	return unit_run(suite);
