@@ -96,7 +96,7 @@ def _asked(stage: Stage) -> None:
     for subject, state in (('10.96.0.53', 'announced'), ('10.96.0.77', 'down')):
         answer = stage.why(subject)
         say(textwrap.indent(f'$ cosmolet why {subject}\n{answer.rstrip()}\n', '   '))
-        if f'{subject} is {state} since' not in answer:
+        if f'{subject} is {state}' not in answer:
             raise Missed(f'{subject} is {state}')
 
 
