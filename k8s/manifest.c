@@ -29,11 +29,13 @@ static const struct {
 	{"Node", "v1", K8S_NODES},
 	{"EndpointSlice", "discovery.k8s.io/v1", K8S_ENDPOINTSLICES},
 	{"EndpointSlice", "discovery.k8s.io/v1beta1", K8S_ENDPOINTSLICES},
+	{"Namespace", "v1", K8S_NAMESPACES},
 };
 
 struct manifest {
 	const char *path;
 	const struct k8s_options *options;
+	struct k8s_label_selector *selector; /* of namespaces; NULL: none are wanted */
 	struct ytree *tree;
 	struct vec objects;
 	struct vec problems;
@@ -58,6 +60,9 @@ static bool is_wanted(const struct manifest *manifest, const struct k8s_object *
 	const struct k8s_options *options = manifest->options;
 	const char *node = options->node ? options->node : "";
 
+	if (object->resource == K8S_NAMESPACES)
+		return manifest->selector &&
+		       k8s_label_selector_matches(manifest->selector, &object->meta.labels);
 	if (object->resource == K8S_NODES)
 		return strcmp(object->meta.name, node) == 0;
 	if (object->resource == K8S_PODS && (!*node || strcmp(object->pod.node, node) != 0))
@@ -73,7 +78,7 @@ static void add_default_namespace(enum k8s_resource resource, json_t *json)
 	json_t *metadata = json_object_get(json, "metadata");
 	const json_t *namespace = json_object_get(metadata, "namespace");
 
-	if (resource != K8S_NODES && (!namespace || json_is_null(namespace)))
+	if (object_is_namespaced(resource) && (!namespace || json_is_null(namespace)))
 		(void)json_object_set_new(metadata, "namespace", json_string("default"));
 }
 
@@ -198,8 +203,12 @@ int manifest_read(const char *path, const char *text, size_t size,
 {
 	struct manifest manifest = {.path = path, .options = options};
 
+	if (options->namespace_selector && k8s_label_selector_parse(options->namespace_selector,
+						   &manifest.selector, out_error))
+		return -EBADMSG;
 	take_documents(&manifest, text, size);
 	ytree_free(manifest.tree);
+	k8s_label_selector_free(manifest.selector);
 	if (manifest.error) {
 		vec_deinit(&manifest.objects, destroy_object);
 		vec_deinit(&manifest.problems, free);

@@ -7,8 +7,8 @@
 
 /*
  * Reads the text of the file of that path: YAML with any number of documents, or JSON; lists of
- * objects are taken apart. Services, Pods, Nodes and EndpointSlices are taken if the options want
- * their namespace and node, other kinds are passed over.
+ * objects are taken apart. Services, Pods, Nodes, EndpointSlices and Namespaces are taken if the
+ * options want their namespace, node or labels; other kinds are passed over.
  *
  * 0: out_objects and out_problems (texts), both empty before, hold what is for the caller to free.
  * Or -EBADMSG, both untouched, and *out_error ("path:line:column: …") for free().

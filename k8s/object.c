@@ -25,9 +25,15 @@ const char *k8s_resource_text(enum k8s_resource resource)
 	case K8S_PODS: return "pods";
 	case K8S_NODES: return "nodes";
 	case K8S_ENDPOINTSLICES: return "endpointslices";
+	case K8S_NAMESPACES: return "namespaces";
 	case K8S_N_RESOURCES: break;
 	}
 	return "unknown";
+}
+
+bool object_is_namespaced(enum k8s_resource resource)
+{
+	return resource != K8S_NODES && resource != K8S_NAMESPACES;
 }
 
 const char *k8s_map_get(const struct k8s_map *map, const char *key)
@@ -115,6 +121,7 @@ struct k8s_object *k8s_object_free(struct k8s_object *object)
 	case K8S_PODS: pod_deinit(&object->pod); break;
 	case K8S_NODES: node_deinit(&object->node); break;
 	case K8S_ENDPOINTSLICES: slice_deinit(&object->slice); break;
+	case K8S_NAMESPACES:
 	case K8S_N_RESOURCES: break;
 	}
 	free(object->meta.namespace);
@@ -350,8 +357,8 @@ static void read_taints(struct decode *d, const json_t *spec, struct k8s_node *o
 
 		out->taints[i].key = copy(decode_string(d, taint, "spec.taints[].key"));
 		out->taints[i].effect = copy(decode_string(d, taint, "spec.taints[].effect"));
-		out->n_taints = i + 1;
 	}
+	out->n_taints = n;
 }
 
 static void read_node_addresses(struct decode *d, const json_t *status, struct k8s_node *out)
@@ -440,9 +447,9 @@ static void read_meta(struct decode *d, struct k8s_object *object, const json_t 
 	struct k8s_meta *out = &object->meta;
 
 	out->name = required(d, metadata, "metadata.name");
-	out->namespace = object->resource == K8S_NODES
-				 ? xstrdup("")
-				 : required(d, metadata, "metadata.namespace");
+	out->namespace = object_is_namespaced(object->resource)
+				 ? required(d, metadata, "metadata.namespace")
+				 : xstrdup("");
 	out->uid = copy(decode_string(d, metadata, "metadata.uid"));
 	out->resource_version = copy(decode_string(d, metadata, "metadata.resourceVersion"));
 	out->deleting = decode_string(d, metadata, "metadata.deletionTimestamp") != NULL;
@@ -462,6 +469,7 @@ static void read_object(struct decode *d, const json_t *json, struct k8s_object 
 	case K8S_PODS: read_pod(d, json, &object->pod); break;
 	case K8S_NODES: read_node(d, json, &object->node); break;
 	case K8S_ENDPOINTSLICES: read_slice(d, json, object); break;
+	case K8S_NAMESPACES:
 	case K8S_N_RESOURCES: break;
 	}
 }

@@ -6,6 +6,9 @@
 
 #include <cosmolet/k8s.h>
 
+/* Whether such objects live in a namespace. */
+bool object_is_namespaced(enum k8s_resource resource);
+
 /* Why an object was refused, and the member it is about, for those who know where that stands. */
 struct object_fault {
 	char *text;       /* "spec.type: expected a string, found a list"; for free() */

@@ -38,6 +38,7 @@ static void print_selector(FILE *out, const struct reflector_options *options, c
 	case K8S_NODES: print_pair(out, "fieldSelector=metadata.name%3D", options->node); break;
 	case K8S_SERVICES:
 	case K8S_ENDPOINTSLICES:
+	case K8S_NAMESPACES:
 	case K8S_N_RESOURCES: print_pair(out, "labelSelector=", labels ? labels : served); break;
 	}
 }

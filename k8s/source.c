@@ -17,6 +17,7 @@
 #include "auth.h"
 #include "events.h"
 #include "files.h"
+#include "object.h"
 #include "reflector.h"
 #include "request.h"
 
@@ -60,6 +61,7 @@ static void copy_options(struct k8s *k8s, const struct k8s_options *options)
 		.node = copy_filled(options->node),
 		.namespaces = (const char *const *)k8s->namespaces,
 		.n_namespaces = options->n_namespaces,
+		.namespace_selector = copy(options->namespace_selector),
 		.annotation_prefix = copy(options->annotation_prefix),
 		.servers = (const char *const *)k8s->servers,
 		.n_servers = options->n_servers,
@@ -85,6 +87,7 @@ static void free_options(struct k8s *k8s)
 		free(k8s->servers[i]);
 	free(k8s->servers);
 	free_const(k8s->options.node);
+	free_const(k8s->options.namespace_selector);
 	free_const(k8s->options.annotation_prefix);
 	free_const(k8s->options.kubeconfig);
 	free_const(k8s->options.context);
@@ -95,6 +98,8 @@ static void free_options(struct k8s *k8s)
 /* Why a resource is watched in just this way. */
 static const char *reason(const struct k8s *k8s, enum k8s_resource resource, const char *namespace)
 {
+	if (resource == K8S_NAMESPACES)
+		return "only services of such namespaces are wanted";
 	if (resource == K8S_NODES)
 		return "only this node matters here";
 	if (namespace)
@@ -118,7 +123,7 @@ static void add_reflector(struct k8s *k8s, enum k8s_resource resource, const cha
 		.why = reason(k8s, resource, namespace),
 		.annotation_prefix = k8s->options.annotation_prefix,
 		.namespaces = k8s->options.namespaces,
-		.n_namespaces = resource == K8S_NODES ? 0 : k8s->options.n_namespaces,
+		.n_namespaces = object_is_namespaced(resource) ? k8s->options.n_namespaces : 0,
 	};
 
 	k8s->reflectors[resource][k8s->n_reflectors[resource]++] = reflector_new(&options);
@@ -135,6 +140,14 @@ static void add_reflectors(struct k8s *k8s, enum k8s_resource resource)
 			add_reflector(k8s, resource, k8s->options.namespaces[i]);
 }
 
+/* The server selects them: one whose labels change so that it no longer matches is deleted here. */
+static void add_namespaces(struct k8s *k8s, const char *selector)
+{
+	add_reflector(k8s, K8S_NAMESPACES, NULL);
+	reflector_select(
+		k8s->reflectors[K8S_NAMESPACES][0], selector, reason(k8s, K8S_NAMESPACES, NULL));
+}
+
 static void start_reflectors(struct k8s *k8s, enum k8s_resource resource)
 {
 	for (size_t i = 0; i < k8s->n_reflectors[resource]; i++)
@@ -148,6 +161,7 @@ static void start(struct loop_timer *timer)
 	start_reflectors(k8s, K8S_SERVICES);
 	start_reflectors(k8s, K8S_PODS);
 	start_reflectors(k8s, K8S_NODES);
+	start_reflectors(k8s, K8S_NAMESPACES);
 }
 
 static int start_cluster(struct k8s *k8s, char **out_error)
@@ -162,6 +176,8 @@ static int start_cluster(struct k8s *k8s, char **out_error)
 		add_reflectors(k8s, K8S_PODS);
 		add_reflector(k8s, K8S_NODES, NULL);
 	}
+	if (k8s->options.namespace_selector)
+		add_namespaces(k8s, k8s->options.namespace_selector);
 	add_reflectors(k8s, K8S_ENDPOINTSLICES);
 	if (k8s->auth.warning)
 		events_warn(&k8s->events, xstrdup(k8s->auth.warning));
@@ -169,6 +185,17 @@ static int start_cluster(struct k8s *k8s, char **out_error)
 		mono_ms(random_below(k8s->options.start_spread_s * 1000 + 1)), start);
 	events_complete(&k8s->events);
 	return 0;
+}
+
+static int check_selector(const struct k8s_options *options, char **out_error)
+{
+	struct k8s_label_selector *selector = NULL;
+	int r = 0;
+
+	if (options->namespace_selector)
+		r = k8s_label_selector_parse(options->namespace_selector, &selector, out_error);
+	k8s_label_selector_free(selector);
+	return r;
 }
 
 int k8s_new(struct loop *loop, const struct k8s_options *options, void (*notify)(void *data),
@@ -180,9 +207,10 @@ int k8s_new(struct loop *loop, const struct k8s_options *options, void (*notify)
 	k8s->loop = loop;
 	copy_options(k8s, options);
 	events_init(&k8s->events, loop, notify, data);
-	if (k8s->options.directory)
+	r = check_selector(&k8s->options, out_error);
+	if (!r && k8s->options.directory)
 		r = files_new(loop, &k8s->events, &k8s->options, &k8s->files, out_error);
-	else
+	else if (!r)
 		r = start_cluster(k8s, out_error);
 	if (r)
 		k8s_free(k8s);

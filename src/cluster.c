@@ -47,6 +47,7 @@ void cluster_init(struct cluster *cluster,
 	vec_init(&cluster->pods, object_cmp);
 	vec_init(&cluster->slices, object_cmp);
 	vec_init(&cluster->nodes, object_cmp);
+	vec_init(&cluster->namespaces, object_cmp);
 }
 
 void cluster_deinit(struct cluster *cluster)
@@ -56,6 +57,7 @@ void cluster_deinit(struct cluster *cluster)
 	vec_deinit(&cluster->pods, object_destroy);
 	vec_deinit(&cluster->slices, object_destroy);
 	vec_deinit(&cluster->nodes, object_destroy);
+	vec_deinit(&cluster->namespaces, object_destroy);
 }
 
 static struct vec *objects_of(struct cluster *cluster, enum k8s_resource resource)
@@ -65,6 +67,7 @@ static struct vec *objects_of(struct cluster *cluster, enum k8s_resource resourc
 	case K8S_PODS: return &cluster->pods;
 	case K8S_NODES: return &cluster->nodes;
 	case K8S_ENDPOINTSLICES: return &cluster->slices;
+	case K8S_NAMESPACES: return &cluster->namespaces;
 	case K8S_N_RESOURCES: break;
 	}
 	abort();
@@ -124,9 +127,18 @@ static void touch_by_pod(struct cluster *cluster, const struct k8s_object *pod)
 		touch_by_label(cluster, pod, &pod->meta.labels.pairs[i]);
 }
 
+static void touch_services(struct cluster *cluster, size_t first, size_t end)
+{
+	for (size_t i = first; i < end; i++) {
+		const struct k8s_object *service = cluster->services.items[i];
+
+		cluster->changed(cluster->data, service->meta.namespace, service->meta.name);
+	}
+}
+
 static void touch(struct cluster *cluster, const struct k8s_object *object)
 {
-	const struct k8s_object *service;
+	size_t first, end;
 
 	switch (object->resource) {
 	case K8S_SERVICES:
@@ -136,10 +148,10 @@ static void touch(struct cluster *cluster, const struct k8s_object *object)
 	case K8S_ENDPOINTSLICES:
 		cluster->changed(cluster->data, object->meta.namespace, object->slice.service);
 		break;
-	case K8S_NODES:
-		vec_foreach (&cluster->services, service, i)
-			cluster->changed(
-				cluster->data, service->meta.namespace, service->meta.name);
+	case K8S_NODES: touch_services(cluster, 0, cluster->services.n); break;
+	case K8S_NAMESPACES:
+		end = cluster_namespace(&cluster->services, object->meta.name, &first);
+		touch_services(cluster, first, end);
 		break;
 	case K8S_N_RESOURCES: break;
 	}
@@ -170,6 +182,15 @@ static bool maps_equal(const struct k8s_map *a, const struct k8s_map *b)
 	return true;
 }
 
+/* Nothing has changed that matters here. Of a namespace, that it is selected is all there is. */
+static bool is_quiet(const struct k8s_object *old, const struct k8s_object *object)
+{
+	if (object->resource == K8S_PODS)
+		return pods_equal(old, object) &&
+		       maps_equal(&old->meta.labels, &object->meta.labels);
+	return object->resource == K8S_NAMESPACES;
+}
+
 static bool is_indexed(const struct k8s_object *object)
 {
 	return object->resource == K8S_SERVICES && object->service.selector.n;
@@ -196,8 +217,7 @@ static void put(struct cluster *cluster, struct k8s_object *object)
 
 		if (is_indexed(old))
 			vec_remove(&cluster->by_pair, old);
-		quiet = object->resource == K8S_PODS && pods_equal(old, object) &&
-			maps_equal(&old->meta.labels, &object->meta.labels);
+		quiet = is_quiet(old, object);
 		if (!quiet)
 			touch(cluster, old);
 		objects->items[at] = object;
@@ -256,14 +276,25 @@ void cluster_take(struct cluster *cluster, struct k8s_event *event)
 	}
 }
 
-const struct k8s_object *cluster_service(
-	const struct cluster *cluster, const char *namespace, const char *name)
+static const struct k8s_object *find(
+	const struct vec *objects, const char *namespace, const char *name)
 {
 	auto_free char *ns = xstrdup(namespace);
 	auto_free char *n = xstrdup(name);
 	struct k8s_object wanted = {.meta = {.namespace = ns, .name = n}};
 
-	return vec_find(&cluster->services, &wanted);
+	return vec_find(objects, &wanted);
+}
+
+const struct k8s_object *cluster_service(
+	const struct cluster *cluster, const char *namespace, const char *name)
+{
+	return find(&cluster->services, namespace, name);
+}
+
+bool cluster_has_namespace(const struct cluster *cluster, const char *name)
+{
+	return find(&cluster->namespaces, "", name) != NULL;
 }
 
 const struct k8s_object *cluster_node(const struct cluster *cluster)

@@ -14,8 +14,9 @@ struct cluster {
 	struct vec by_pair;  /* the services with a selector, by namespace and its first pair */
 	struct vec pods;     /* of this node */
 	struct vec slices;
-	struct vec nodes;    /* this node, or nothing */
-	const char *drained; /* why this node announces nothing, in words; NULL: it may */
+	struct vec nodes;      /* this node, or nothing */
+	struct vec namespaces; /* those that services.namespace_selector selects */
+	const char *drained;   /* why this node announces nothing, in words; NULL: it may */
 	/* Called for each service whose outcome may have changed; it may be gone by now. */
 	void (*changed)(void *data, const char *namespace, const char *name);
 	void *data;
@@ -32,6 +33,9 @@ void cluster_take(struct cluster *cluster, struct k8s_event *event);
 const struct k8s_object *cluster_service(
 	const struct cluster *cluster, const char *namespace, const char *name);
 const struct k8s_object *cluster_node(const struct cluster *cluster);
+
+/* Whether the namespace is among those that are selected. */
+bool cluster_has_namespace(const struct cluster *cluster, const char *name);
 
 /* The objects of one namespace: items[*out_first] up to, but without, the returned index. */
 size_t cluster_namespace(const struct vec *objects, const char *namespace, size_t *out_first);

@@ -10,6 +10,7 @@
 
 #include "http.h"
 
+#include <cosmolet/k8s.h>
 #include <cosmolet/yaml.h>
 
 #include <assert.h>
@@ -58,6 +59,11 @@ static const struct key keys[] = {
 		"`files`: the directory of manifests."},
 	{"services.namespaces", STRINGS, AT(services_namespaces), "", NULL, 0, 0,
 		"Services of these namespaces only; empty: all."},
+	{"services.namespace_selector", STRING, AT(services_namespace_selector), NULL, NULL, 0, 0,
+		"Services of namespaces with such labels only, in kubectl's words: `team=shop,"
+		"tier!=test,zone in (a,b),!private`; unset: all. A namespace that is not known "
+		"matches nothing, not even `!private`. Needs the right to list and watch "
+		"namespaces."},
 	{"services.addresses", CHOICES, AT(services_addresses),
 		"cluster_ip load_balancer_ip external_ip",
 		"cluster_ip load_balancer_ip external_ip", 0, 0,
@@ -598,6 +604,23 @@ static int check_vrf(struct load *load)
 	return 0;
 }
 
+static int check_selector(struct load *load)
+{
+	const struct config *config = load->config;
+	struct where where = where_of(load, "services.namespace_selector");
+	struct k8s_label_selector *selector = NULL;
+	auto_free char *error = NULL;
+
+	if (!config->services_namespace_selector)
+		return 0;
+	if (!*config->services_namespace_selector)
+		return refuse(load, &where, "must not be empty; write a selector, or remove it");
+	if (k8s_label_selector_parse(config->services_namespace_selector, &selector, &error) < 0)
+		return refuse(load, &where, "%s", error);
+	k8s_label_selector_free(selector);
+	return 0;
+}
+
 static int check_source(struct load *load)
 {
 	const struct config *config = load->config;
@@ -670,6 +693,8 @@ static int check_all(struct load *load)
 		r = check_vrf(load);
 	if (r == 0)
 		r = check_source(load);
+	if (r == 0)
+		r = check_selector(load);
 	if (r == 0)
 		r = check_listen(load);
 	return r;
@@ -842,6 +867,7 @@ static const struct {
 	{"node", CHANGE_RESTART},
 	{"kubernetes.", CHANGE_RESTART},
 	{"services.namespaces", CHANGE_RESTART},
+	{"services.namespace_selector", CHANGE_RESTART},
 	{"announce.redistribute", CHANGE_WITHDRAW},
 	{"announce.vrf", CHANGE_WITHDRAW},
 	{"announce.nexthop", CHANGE_RESTART},

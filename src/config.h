@@ -58,7 +58,8 @@ struct config {
 	struct config_strings kubernetes_servers;
 	int64_t kubernetes_start_spread_seconds;
 	struct config_strings services_namespaces;
-	uint32_t services_addresses; /* 1 << enum address_kind */
+	char *services_namespace_selector; /* NULL: all; else it parses */
+	uint32_t services_addresses;       /* 1 << enum address_kind */
 	struct config_prefixes services_allow;
 	struct config_strings services_classes;
 	int64_t services_min_ready;

@@ -669,6 +669,7 @@ static int build_k8s(struct daemon *daemon)
 		.node = config->node,
 		.namespaces = (const char *const *)config->services_namespaces.items,
 		.n_namespaces = config->services_namespaces.n,
+		.namespace_selector = config->services_namespace_selector,
 		.annotation_prefix = ANNOTATION_PREFIX,
 		.kubeconfig = config->kubernetes_kubeconfig,
 		.context = config->kubernetes_context,

@@ -22,6 +22,7 @@ static const char *const reason_words[N_REASONS] = {
 	[REASON_EXTERNAL_NAME] = "external_name",
 	[REASON_HEADLESS] = "headless",
 	[REASON_NAMESPACE] = "namespace",
+	[REASON_NAMESPACE_SELECTOR] = "namespace_selector",
 	[REASON_OPTED_OUT] = "opted_out",
 	[REASON_NO_ADDRESS] = "no_address",
 	[REASON_KIND] = "address_kind",
@@ -75,7 +76,8 @@ static bool parse_bool(const char *text, bool *out)
 
 /* The service. REASON_READY: no objection, here and below. */
 
-static enum reason judge_service(const struct config *config, const struct k8s_object *object)
+static enum reason judge_service(
+	const struct config *config, const struct cluster *cluster, const struct k8s_object *object)
 {
 	const struct k8s_service *service = &object->service;
 	const char *announce = k8s_map_get(&object->meta.annotations, ANNOTATION_ANNOUNCE);
@@ -84,6 +86,9 @@ static enum reason judge_service(const struct config *config, const struct k8s_o
 	if (config->services_namespaces.n &&
 		!among(&config->services_namespaces, object->meta.namespace))
 		return REASON_NAMESPACE;
+	if (config->services_namespace_selector &&
+		!cluster_has_namespace(cluster, object->meta.namespace))
+		return REASON_NAMESPACE_SELECTOR;
 	if (object->meta.deleting)
 		return REASON_DELETING;
 	if (service->type == K8S_EXTERNAL_NAME)
@@ -295,7 +300,7 @@ static enum reason judge_pods(const struct config *config, const struct cluster 
 static void judge(const struct config *config, const struct cluster *cluster,
 	const struct k8s_object *object, struct verdict *verdict)
 {
-	enum reason reason = judge_service(config, object);
+	enum reason reason = judge_service(config, cluster, object);
 
 	if (reason == REASON_READY)
 		reason = verdict->reason; /* what the address brought along: REASON_PROXY */
@@ -334,7 +339,7 @@ size_t plan_service(const struct config *config, const struct cluster *cluster,
 	for (size_t i = 0; i < n; i++)
 		judge(config, cluster, object, &verdicts[i]);
 	if (n == 0) {
-		enum reason reason = judge_service(config, object);
+		enum reason reason = judge_service(config, cluster, object);
 
 		verdicts[n++].reason = reason == REASON_READY ? REASON_NO_ADDRESS : reason;
 	}
@@ -384,6 +389,10 @@ char *verdict_text(const struct config *config, const struct verdict *verdict)
 	case REASON_NAMESPACE:
 		return xstrdup(
 			"its namespace is not among services.namespaces of the configuration");
+	case REASON_NAMESPACE_SELECTOR:
+		return xasprintf("services.namespace_selector of the configuration (%s) does not "
+				 "select its namespace",
+			config->services_namespace_selector);
 	case REASON_OPTED_OUT: return xstrdup("its annotation " ANNOTATION_ANNOUNCE " says so");
 	case REASON_NO_ADDRESS: return xstrdup("it has no address yet");
 	case REASON_KIND:

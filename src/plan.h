@@ -19,8 +19,9 @@ enum reason {
 	REASON_DELETING,
 	REASON_EXTERNAL_NAME,
 	REASON_HEADLESS,
-	REASON_NAMESPACE, /* not among services.namespaces */
-	REASON_OPTED_OUT, /* annotation announce: "false" */
+	REASON_NAMESPACE,          /* not among services.namespaces */
+	REASON_NAMESPACE_SELECTOR, /* without the labels of services.namespace_selector */
+	REASON_OPTED_OUT,          /* annotation announce: "false" */
 	REASON_NO_ADDRESS,
 	REASON_KIND,          /* not among services.addresses */
 	REASON_CLASS,         /* not among services.load_balancer_classes */

@@ -89,6 +89,8 @@ static json_t *source_json(const struct daemon *daemon)
 	set_number(json, "services", daemon->cluster.services.n);
 	set_number(json, "pods", daemon->cluster.pods.n);
 	set_number(json, "endpointslices", daemon->cluster.slices.n);
+	if (daemon->config->services_namespace_selector)
+		set_number(json, "namespaces", daemon->cluster.namespaces.n);
 	for (size_t i = 0; i < MIN(n, MAX_STREAMS); i++)
 		json_array_append_new(list, stream_json(&streams[i]));
 	json_object_set_new(json, "streams", list);

@@ -21,7 +21,14 @@
 
 struct k8s;
 
-enum k8s_resource { K8S_SERVICES, K8S_PODS, K8S_NODES, K8S_ENDPOINTSLICES, K8S_N_RESOURCES };
+enum k8s_resource {
+	K8S_SERVICES,
+	K8S_PODS,
+	K8S_NODES,
+	K8S_ENDPOINTSLICES,
+	K8S_NAMESPACES,
+	K8S_N_RESOURCES
+};
 
 /* "services", …; never NULL. */
 const char *k8s_resource_text(enum k8s_resource resource);
@@ -42,8 +49,19 @@ const char *k8s_map_get(const struct k8s_map *map, const char *key);
 /* Whether every pair of the selector is among the labels. An empty selector selects nothing. */
 bool k8s_selects(const struct k8s_map *selector, const struct k8s_map *labels);
 
+/* What kubectl takes behind -l: "team=shop,tier!=test,zone in (a,b),!private". */
+struct k8s_label_selector;
+
+/* 0 and *out; or -EINVAL and *out_error for free(): the place, and what may stand there. */
+must_check int k8s_label_selector_parse(
+	const char *text, struct k8s_label_selector **out, char **out_error);
+/* Accepts NULL, returns NULL. */
+struct k8s_label_selector *k8s_label_selector_free(struct k8s_label_selector *selector);
+bool k8s_label_selector_matches(
+	const struct k8s_label_selector *selector, const struct k8s_map *labels);
+
 struct k8s_meta {
-	char *namespace; /* "" for nodes */
+	char *namespace; /* "" for nodes and namespaces */
 	char *name;
 	char *uid;                  /* "" where a manifest has none */
 	char *resource_version;     /* "" where a manifest has none */
@@ -142,7 +160,7 @@ struct k8s_object {
 		struct k8s_pod pod;
 		struct k8s_node node;
 		struct k8s_endpointslice slice;
-	};
+	}; /* of a namespace: nothing but its meta */
 };
 
 /* Accepts NULL, returns NULL. */
@@ -173,7 +191,8 @@ struct k8s_options {
 	const char *node;              /* the name of this node; needed for pods and node */
 	const char *const *namespaces; /* services and pods of these only; none: all */
 	size_t n_namespaces;
-	const char *annotation_prefix; /* "cosmolet.platformbuilds.io/" */
+	const char *namespace_selector; /* Namespaces of such labels come; NULL: none do */
+	const char *annotation_prefix;  /* "cosmolet.platformbuilds.io/" */
 	/* source cluster: */
 	const char *const *servers; /* URLs of API servers, tried in turn; none: the one below */
 	size_t n_servers;
@@ -190,7 +209,8 @@ struct k8s_options {
  * deferred job whenever there are events to pop. The options and their strings are copied.
  *
  * 0 and *out; or -EINVAL and *out_error (for the caller to free()) with what is wrong and how to
- * mend it: a kubeconfig that does not read, no service account, a directory that is not there.
+ * mend it: a kubeconfig that does not read, no service account, a directory that is not there, a
+ * selector that is none.
  */
 must_check int k8s_new(struct loop *loop, const struct k8s_options *options,
 	void (*notify)(void *data), void *data, struct k8s **out, char **out_error);

@@ -178,6 +178,68 @@ def test_only_the_rights_it_asks_for(start: Start, kube: KubeApi) -> None:
     assert not daemon.log_lines('level=warn')
 
 
+def test_namespaces_by_their_labels(start: Start, kube: KubeApi) -> None:
+    """Services of those that the selector selects: labels change, namespaces go, and so do selectors."""
+    kube.service_account('chooser')
+    account = {'service_account': str(kube.directory / 'accounts' / 'cosmolet-chooser')}
+    lab, daemon = start(kubernetes=account, services={'namespace_selector': 'team in (shop,web),!private'})
+    label = lambda name, **labels: kube.request('PATCH', f'/api/v1/namespaces/{name}', {'metadata': {'labels': labels}})  # noqa: E731
+    addresses = {'default': '10.96.9.5/32', 'blue': '10.96.9.6/32', 'brief': '10.96.9.7/32'}
+    for name, address in addresses.items():
+        kube.namespace(name)
+        kube.service('one', {'app': 'one'}, name, clusterIP=address.split('/')[0])
+        kube.pod('one', NODE, {'app': 'one'}, name)
+    label('default', team='shop')
+    label('brief', team='web')
+
+    # Namespaces are nothing that cosmolet may read, until this is asked for.
+    daemon.start(ready=False)
+    daemon.wait_log('level=warn', 'stream=namespaces', '403')
+    wait_error(daemon, 'namespaces', '403', 'namespaces')
+    assert 'namespaces: ' in daemon.get('/readyz')[1]
+    rule = {'apiGroups': [''], 'resources': ['namespaces'], 'verbs': ['list', 'watch']}
+    kube.request('PATCH', '/apis/rbac.authorization.k8s.io/v1/clusterroles/chooser', {'rules': [*RULES, rule]})
+    lab.tor.wait_for({addresses['default'], addresses['brief']}, timeout=60)
+    assert daemon.streams()['namespaces']['plan'] == \
+        'namespaces with labels team in (shop,web),!private (only services of such namespaces are wanted)'
+    status = daemon.status()
+    assert status['kubernetes']['namespaces'] == 2
+    assert {a['address']: a['reason'] for a in status['addresses'] if a['state'] == 'down'} == \
+        {'10.96.9.6': 'namespace_selector', '10.96.0.1': 'api_server'}
+    assert 'services.namespace_selector of the configuration (team in (shop,web),!private) does not select its namespace' \
+        in daemon.get('/why?q=blue/one')[1]
+
+    # Labels move it in and out, and nothing else is even updated.
+    everything = {addresses['default'], addresses['brief']}
+    one = {addresses['default']}
+    leaves_and_returns(lab, everything, one, lambda: label('default', team=None), lambda: label('default', team='web'))
+    leaves_and_returns(lab, everything, one, lambda: label('default', private='x'), lambda: label('default', private=None))
+    changes(lab, 'announce', set(addresses.values()), {addresses['blue']}, lambda: label('blue', team='shop'))
+
+    # The namespace goes; its service would have gone before, had there been a controller.
+    kube.request('DELETE', '/api/v1/namespaces/brief')
+    end = {'metadata': {'name': 'brief'}, 'spec': {'finalizers': []}}
+    changes(lab, 'withdraw', {addresses['default'], addresses['blue']}, {addresses['brief']},
+            lambda: kube.request('PUT', '/api/v1/namespaces/brief/finalize', end))
+
+    # Another selector, one that is none, and none at all.
+    mark = time.time()
+    daemon.settings['services'] = {'namespace_selector': 'team=shop'}
+    daemon.write_config()
+    lab.tor.wait_for({addresses['blue']})
+    daemon.settings['services'] = {'namespace_selector': 'team=shop,'}
+    daemon.write_config()
+    daemon.wait_log('level=error', 'services.namespace_selector', 'at character 11')
+    daemon.settings['services'] = {}
+    daemon.write_config()
+    lab.tor.wait_for(set(addresses.values()))
+    assert 'namespaces' not in daemon.streams()
+    assert sorted((e.kind, e.prefix) for e in lab.tor.events(mark)) == [
+        ('announce', addresses['default']), ('announce', addresses['brief']), ('withdraw', addresses['default'])]
+    for name in ('default', 'blue'):
+        label(name, team=None)
+
+
 # Life with the API server
 
 def wait_connected(daemon: Cosmolet, timeout: float = 60) -> None:

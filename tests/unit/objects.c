@@ -185,3 +185,15 @@ struct k8s_object *slice(const char *key, const char *words)
 {
 	return make(K8S_ENDPOINTSLICES, key, words, slice_word);
 }
+
+static void namespace_word(struct k8s_object *object, const char *word, const char *value)
+{
+	(void)object;
+	(void)value;
+	ck_assert_msg(!word, "namespace: %s", word);
+}
+
+struct k8s_object *namespace(const char *name, const char *words)
+{
+	return make(K8S_NAMESPACES, name, words, namespace_word);
+}

@@ -13,3 +13,4 @@ struct k8s_object *service(const char *key, const char *words);
 struct k8s_object *pod(const char *key, const char *words);
 struct k8s_object *node(const char *name, const char *words);
 struct k8s_object *slice(const char *key, const char *words);
+struct k8s_object *namespace(const char *name, const char *words);

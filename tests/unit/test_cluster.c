@@ -107,6 +107,41 @@ START_TEST(an_object_that_moved_to_another_stream_stays)
 }
 END_TEST
 
+START_TEST(a_namespace_touches_the_services_in_it)
+{
+	take(K8S_EVENT_OBJECT, 0, service("a/one", ""));
+	take(K8S_EVENT_OBJECT, 0, service("a/two", ""));
+	take(K8S_EVENT_OBJECT, 0, service("ab/one", ""));
+	ck_assert(!cluster_has_namespace(&cluster, "a"));
+	take(K8S_EVENT_OBJECT, 1, namespace("a", ""));
+	ck_assert_str_eq(touched, "a/one a/two ");
+	ck_assert(cluster_has_namespace(&cluster, "a"));
+	ck_assert(!cluster_has_namespace(&cluster, "ab"));
+	/* It is selected, as before. */
+	take(K8S_EVENT_OBJECT, 1, namespace("a", "label=x:y"));
+	ck_assert_str_eq(touched, "");
+	take(K8S_EVENT_OBJECT, 1, namespace("empty", ""));
+	ck_assert_str_eq(touched, "");
+	take(K8S_EVENT_DELETED, 1, namespace("a", ""));
+	ck_assert_str_eq(touched, "a/one a/two ");
+	ck_assert(!cluster_has_namespace(&cluster, "a"));
+}
+END_TEST
+
+START_TEST(a_list_of_namespaces_drops_the_others)
+{
+	take(K8S_EVENT_OBJECT, 0, service("a/one", ""));
+	take(K8S_EVENT_OBJECT, 0, service("b/one", ""));
+	take(K8S_EVENT_OBJECT, 1, namespace("a", ""));
+	take(K8S_EVENT_OBJECT, 1, namespace("b", ""));
+	take(K8S_EVENT_LIST_BEGIN, 1, NULL);
+	take(K8S_EVENT_OBJECT, 1, namespace("b", ""));
+	ck_assert_str_eq(touched, "");
+	take(K8S_EVENT_LIST_END, 1, NULL);
+	ck_assert_str_eq(touched, "a/one ");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("cluster");
@@ -116,6 +151,8 @@ int main(void)
 	tcase_add_test(tcase, an_event_touches_what_it_can_change);
 	tcase_add_test(tcase, a_list_drops_what_it_does_not_tell);
 	tcase_add_test(tcase, an_object_that_moved_to_another_stream_stays);
+	tcase_add_test(tcase, a_namespace_touches_the_services_in_it);
+	tcase_add_test(tcase, a_list_of_namespaces_drops_the_others);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);
 }

@@ -60,6 +60,7 @@ START_TEST(every_key_is_read)
 				   "kubernetes: {source: files, path: /srv/manifests}\n"
 				   "services:\n"
 				   "  namespaces: [shop, web]\n"
+				   "  namespace_selector: '!private'\n"
 				   "  addresses: [load_balancer_ip]\n"
 				   "  allow: [192.0.2.0/24, '2001:db8::/64', 198.51.100.7]\n"
 				   "  load_balancer_classes: ['', a.io/b]\n"
@@ -81,6 +82,7 @@ START_TEST(every_key_is_read)
 	ck_assert_str_eq(config->kubernetes_path, "/srv/manifests");
 	ck_assert_uint_eq(config->services_namespaces.n, 2);
 	ck_assert_str_eq(config->services_namespaces.items[1], "web");
+	ck_assert_str_eq(config->services_namespace_selector, "!private");
 	ck_assert_uint_eq(config->services_addresses, 1 << KIND_LOAD_BALANCER);
 	ck_assert_uint_eq(config->services_allow.n, 3);
 	ck_assert_uint_eq(config->services_allow.items[2].len, 32);
@@ -184,6 +186,13 @@ static const struct {
 	{"services: {allow: 10.0.0.0/8}\n", PATH ":1:19: services.allow: must be a list"},
 	{"services: {namespaces: [1]}\n",
 		PATH ":1:25: services.namespaces: element 1 must be a word"},
+	{"services: {namespace_selector: ''}\n",
+		PATH ":1:32: services.namespace_selector: must not be empty; write a selector, or "
+		     "remove it"},
+	{"services:\n  namespace_selector: 'team=shop,tier~x'\n",
+		PATH ":2:23: services.namespace_selector: \"team=shop,tier~x\", at character 11: "
+		     "expected the key of a label; write terms like a=b, a!=b, a in (b,c), a notin "
+		     "(b,c), a or !a, with commas between them"},
 	{"http: {listen: 9474}\n",
 		PATH ":1:16: http.listen: must be a word (put it in quotes if need be)"},
 	{"http: {listen: 'localhost:9474'}\n", PATH
@@ -234,6 +243,8 @@ static const struct {
 	{"", "services: {allow: [10.0.0.0/8], addresses: [cluster_ip]}", CHANGE_LIVE,
 		"services.addresses: [cluster_ip, load_balancer_ip, external_ip] -> [cluster_ip]; "
 		"services.allow: [] -> [\"10.0.0.0/8\"]"},
+	{"", "services: {namespace_selector: 'a in (b,c)'}", CHANGE_RESTART,
+		"services.namespace_selector: unset -> \"a in (b,c)\""},
 	{"logging: {level: debug}", "frr: {stale_seconds: 9}", CHANGE_RESTART,
 		"frr.stale_seconds: 300 -> 9; logging.level: debug -> info"},
 	{"announce: {vrf: red}", "announce: {tag: 7}", CHANGE_WITHDRAW,

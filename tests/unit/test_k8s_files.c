@@ -155,6 +155,37 @@ START_TEST(only_what_this_node_needs)
 }
 END_TEST
 
+#define NAMESPACE(name, labels)                                                                    \
+	"{apiVersion: v1, kind: Namespace, metadata: {name: " name ", labels: {" labels "}}}\n---" \
+	"\n"
+
+START_TEST(namespaces_come_by_their_labels)
+{
+	auto_free char *directory = path_of("m");
+	struct k8s_options options = {
+		.directory = directory, .node = "n1", .namespace_selector = "team=shop,!private"};
+
+	put("m/a.yaml", NAMESPACE("a", "team: shop") NAMESPACE("b", "team: shop, private: ''")
+				NAMESPACE("c", "team: web") NAMESPACE("d", ""));
+	trace_start(&trace, loop, &options);
+	trace_until(&trace, "synced");
+	trace_is(&trace, "begin a.yaml\nobject namespaces a\nend a.yaml\nup a.yaml\nsynced\n");
+	trace_clear(&trace);
+	put("m/a.yaml", NAMESPACE("a", "team: web") NAMESPACE("b", "team: shop"));
+	trace_until(&trace, "end a.yaml");
+	trace_is(&trace, "begin a.yaml\nobject namespaces b\nend a.yaml\n");
+}
+END_TEST
+
+START_TEST(without_a_selector_namespaces_are_passed_over)
+{
+	start_with("m/a.yaml", SVC("a"));
+	put("m/a.yaml", NAMESPACE("a", "team: shop") SVC("b"));
+	trace_until(&trace, "end a.yaml");
+	trace_is(&trace, "begin a.yaml\nobject services default/b\nend a.yaml\n");
+}
+END_TEST
+
 START_TEST(an_edit_is_seen_within_milliseconds)
 {
 	struct mono begin;
@@ -514,6 +545,8 @@ int main(void)
 	tcase_add_test(tests, an_empty_directory_is_synced);
 	tcase_add_test(tests, only_what_this_node_needs);
 	tcase_add_test(tests, an_edit_is_seen_within_milliseconds);
+	tcase_add_test(tests, namespaces_come_by_their_labels);
+	tcase_add_test(tests, without_a_selector_namespaces_are_passed_over);
 	tcase_add_test(tests, only_the_changed_file_is_read_again);
 	tcase_add_test(tests, editors_rename_over_it);
 	tcase_add_test(tests, a_file_being_written_is_left_alone);

@@ -105,6 +105,7 @@ static void print_object(const struct k8s_object *object)
 	case K8S_PODS: print_pod(&object->pod); break;
 	case K8S_NODES: print_node(&object->node); break;
 	case K8S_ENDPOINTSLICES: print_slice(&object->slice); break;
+	case K8S_NAMESPACES:
 	case K8S_N_RESOURCES: break;
 	}
 }
@@ -304,6 +305,13 @@ static const struct {
 		"d/n service= family=0"},
 	{K8S_ENDPOINTSLICES, "{" META ",\"endpoints\":[[]]}",
 		"refused: endpoints[0]: expected an object, found a list (endpoints)"},
+
+	{K8S_NAMESPACES,
+		"{\"metadata\":{\"name\":\"shop\",\"namespace\":null,\"uid\":\"u\","
+		"\"resourceVersion\":\"7\",\"labels\":{\"team\":\"a\"}},"
+		"\"spec\":{\"finalizers\":[\"kubernetes\"]},\"status\":{\"phase\":\"Active\"}}",
+		"/shop u@7 label:team=a"},
+	{K8S_NAMESPACES, "{\"metadata\":{}}", "refused: metadata.name: missing (-)"},
 };
 
 START_TEST(reads_objects)

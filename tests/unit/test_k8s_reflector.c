@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "fake_api.h"
@@ -13,6 +14,8 @@ static struct trace trace;
 #define SVC(name, version)                                          \
 	"{\"metadata\":{\"namespace\":\"default\",\"name\":\"" name \
 	"\",\"resourceVersion\":\"" version "\"},\"spec\":{\"type\":\"LoadBalancer\"}}"
+#define NAMESPACE(name, version) \
+	"{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" version "\"}}"
 #define EVENT(type, object) "{\"type\":\"" type "\",\"object\":" object "}\n"
 #define BOOKMARK(version)   EVENT("BOOKMARK", "{\"metadata\":{\"resourceVersion\":\"" version "\"}}")
 #define LIST(version, items) \
@@ -576,6 +579,47 @@ START_TEST(many_namespaces_are_filtered)
 }
 END_TEST
 
+/* The server selects: one that does not match any more is deleted, whatever became of it. */
+START_TEST(namespaces_are_watched_for_a_selector)
+{
+	struct k8s_options options = {
+		.kubeconfig = api.kubeconfig, .namespace_selector = "team in (a,b),!private"};
+	struct k8s_stream_status status[2];
+
+	fake_api_ok(&api, "list namespaces", FAKE_CLOSE, LIST("7", NAMESPACE("shop", "5")));
+	trace_start(&trace, loop, &options);
+	trace_until(&trace, "up namespaces");
+	trace_until(&trace, "synced");
+	ck_assert_ptr_nonnull(
+		strstr(trace.text, "begin namespaces\nobject namespaces shop 5\nend namespaces\n"));
+	ck_assert_ptr_nonnull(strstr(api.log,
+		"list namespaces "
+		"?labelSelector=team%20in%20%28a%2Cb%29%2C%21private&resourceVersion=0 "));
+	ck_assert_uint_eq(k8s_status(trace.k8s, status, 2), 2);
+	ck_assert_str_eq(status[1].plan, "namespaces with labels team in (a,b),!private (only "
+					 "services of such namespaces are wanted)");
+	trace_clear(&trace);
+	fake_api_push(&api, "watch namespaces", FAKE_HOLD,
+		EVENT("ADDED", NAMESPACE("web", "8")) EVENT("DELETED", NAMESPACE("shop", "9")));
+	trace_until(&trace, "shop 9");
+	trace_is(&trace, "object namespaces web 8\ndeleted namespaces shop 9\n");
+}
+END_TEST
+
+START_TEST(a_selector_that_is_none_is_refused)
+{
+	struct k8s_options options = {
+		.kubeconfig = api.kubeconfig, .namespace_selector = "team=shop,"};
+	struct k8s *k8s = NULL;
+	auto_free char *error = NULL;
+
+	ck_assert_int_eq(k8s_new(loop, &options, NULL, NULL, &k8s, &error), -EINVAL);
+	ck_assert_ptr_null(k8s);
+	ck_assert_ptr_nonnull(strstr(error, "\"team=shop,\", at character 11: "));
+	trace.text = xstrdup("");
+}
+END_TEST
+
 START_TEST(a_server_that_is_away_is_one_down)
 {
 	loop_io_stop(&api.io);
@@ -774,6 +818,8 @@ int main(void)
 	tcase_add_test(tests, slices_that_the_server_does_not_have_are_a_problem_once);
 	tcase_add_test(tests, few_namespaces_are_watched_one_by_one);
 	tcase_add_test(tests, many_namespaces_are_filtered);
+	tcase_add_test(tests, namespaces_are_watched_for_a_selector);
+	tcase_add_test(tests, a_selector_that_is_none_is_refused);
 	tcase_add_test(tests, a_server_that_is_away_is_one_down);
 	tcase_add_test(tests, servers_are_tried_in_turn);
 	tcase_add_test(tests, the_first_list_may_wait);

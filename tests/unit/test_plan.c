@@ -10,14 +10,17 @@
 #define WEB     "cluster=10.96.0.1 select=app:web"
 #define EXCLUDE "label=node.kubernetes.io/exclude-from-external-load-balancers:"
 
+#define SELECTOR "services: {namespace_selector: team=shop}"
+
 static const struct {
 	const char *name;
 	const char *config;  /* YAML lines besides node */
 	const char *service; /* of default/web */
 	const char *pods[4];
-	const char *node;     /* NULL: not known */
-	const char *slice;    /* NULL: none */
-	const char *verdicts; /* ADDRESS=reason, separated by spaces */
+	const char *node;      /* NULL: not known */
+	const char *slice;     /* NULL: none */
+	const char *verdicts;  /* ADDRESS=reason, separated by spaces */
+	const char *namespace; /* that is selected; NULL: none */
 } cases[] = {
 	/* pods */
 	{"one ready pod", "", WEB, {WEB_POD " ready"}, .verdicts = "10.96.0.1=ready"},
@@ -79,6 +82,20 @@ static const struct {
 	/* services */
 	{"not among the namespaces", "services: {namespaces: [shop]}", WEB, {WEB_POD " ready"},
 		.verdicts = "10.96.0.1=namespace"},
+	{"in a namespace that is selected", SELECTOR, WEB, {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=ready", .namespace = "default"},
+	{"another namespace is selected", SELECTOR, WEB, {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=namespace_selector", .namespace = "shop"},
+	{"no namespace is known", SELECTOR, WEB, {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=namespace_selector"},
+	{"without addresses, its namespace is the reason all the same", SELECTOR, "select=app:web",
+		{WEB_POD " ready"}, .verdicts = "none=namespace_selector"},
+	{"selected, but not among the namespaces",
+		"services: {namespaces: [shop], namespace_selector: a}", WEB, {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=namespace", .namespace = "default"},
+	{"among the namespaces, but not selected",
+		"services: {namespaces: [default], namespace_selector: a}", WEB, {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=namespace_selector"},
 	{"opted out", "", WEB " annotation=cosmolet.platformbuilds.io/announce:false",
 		{WEB_POD " ready"}, .verdicts = "10.96.0.1=opted_out"},
 	{"opted in", "", WEB " annotation=cosmolet.platformbuilds.io/announce:true",
@@ -107,15 +124,15 @@ static const struct {
 	{"no slices", "", "cluster=10.96.0.1", {WEB_POD " ready"},
 		.verdicts = "10.96.0.1=no_endpoint_slices"},
 	{"an endpoint here", "", "cluster=10.96.0.1", {NULL}, NULL, "of=web endpoint=node:rs",
-		"10.96.0.1=ready"},
+		.verdicts = "10.96.0.1=ready"},
 	{"an endpoint elsewhere", "", "cluster=10.96.0.1", {NULL}, NULL, "of=web endpoint=other:rs",
-		"10.96.0.1=no_pods"},
+		.verdicts = "10.96.0.1=no_pods"},
 	{"a terminating endpoint", "", "cluster=10.96.0.1", {NULL}, NULL, "of=web endpoint=node:st",
-		"10.96.0.1=terminating_but_serving"},
+		.verdicts = "10.96.0.1=terminating_but_serving"},
 	{"an endpoint of the other family", "", "cluster=10.96.0.1", {NULL}, NULL,
-		"of=web ipv6 endpoint=node:rs", "10.96.0.1=not_ready"},
+		"of=web ipv6 endpoint=node:rs", .verdicts = "10.96.0.1=not_ready"},
 	{"a slice of another service", "", "cluster=10.96.0.1", {NULL}, NULL,
-		"of=db endpoint=node:rs", "10.96.0.1=no_endpoint_slices"},
+		"of=db endpoint=node:rs", .verdicts = "10.96.0.1=no_endpoint_slices"},
 };
 
 static struct config *config_of(const char *yaml)
@@ -163,6 +180,8 @@ START_TEST(decides)
 
 		take(&cluster, pod(key, cases[_i].pods[i]));
 	}
+	if (cases[_i].namespace)
+		take(&cluster, namespace(cases[_i].namespace, ""));
 	if (cases[_i].node)
 		take(&cluster, node("node", cases[_i].node));
 	if (cases[_i].slice)
