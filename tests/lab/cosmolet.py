@@ -32,6 +32,7 @@ class Cosmolet:
         self.binary = BINARY
         self.process: subprocess.Popen[Any] | None = None
         self.environment = dict(os.environ)
+        self.address = '127.0.0.1'  # where it is asked
         files = {'source': 'files', 'path': str(self.manifests)}
         self.settings: dict[str, dict[str, Any]] = {
             'kubernetes': {} if settings.get('kubernetes', {}).get('source') == 'cluster' else files,
@@ -88,8 +89,8 @@ class Cosmolet:
         if self.process is None or self.process.poll() is not None:
             raise AssertionError(f'cosmolet is not running:\n{self.tail()}')
         with contextlib.suppress(OSError, http.client.HTTPException):
-            connection = http.client.HTTPConnection('127.0.0.1', 9474)
-            connection.sock = connect(self.node.namespace, '127.0.0.1', 9474, 10)
+            connection = http.client.HTTPConnection(self.address, 9474)
+            connection.sock = connect(self.node.namespace, self.address, 9474, 10)
             with contextlib.closing(connection):
                 connection.request(method, path)
                 answer = connection.getresponse()

@@ -270,7 +270,7 @@ class KubeApi:
         return [self._binary, '--etcd-servers=http://127.0.0.1:2379', f'--secure-port={PORT}', '--insecure-port=0',
                 f'--advertise-address={ADDRESS}', '--endpoint-reconciler-type=none', '--authorization-mode=RBAC',
                 f'--service-cluster-ip-range={SERVICE_RANGES}', '--feature-gates=IPv6DualStack=true',
-                '--service-node-port-range=10000-60000', f'--cert-dir={d}/generated',
+                '--service-node-port-range=10000-60000', '--allow-privileged', f'--cert-dir={d}/generated',
                 f'--tls-cert-file={d}/server.crt', f'--tls-private-key-file={d}/server.key', f'--client-ca-file={d}/ca.crt',
                 '--service-account-issuer=https://kubernetes.default.svc',
                 f'--service-account-key-file={d}/ca.crt', f'--service-account-signing-key-file={d}/ca.key',

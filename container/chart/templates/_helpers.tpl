@@ -1,0 +1,88 @@
+{{- define "cosmolet.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "cosmolet.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- $name := include "cosmolet.name" . }}
+{{- if contains $name .Release.Name }}
+{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "cosmolet.chart" -}}
+{{- printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "cosmolet.labels" -}}
+helm.sh/chart: {{ include "cosmolet.chart" . }}
+{{ include "cosmolet.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: announcer
+app.kubernetes.io/part-of: cosmolet
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "cosmolet.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "cosmolet.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "cosmolet.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "cosmolet.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "cosmolet.image" -}}
+{{- $image := .Values.image }}
+{{- with $image.registry }}{{ . }}/{{ end }}{{ $image.repository }}
+{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ default .Chart.AppVersion $image.tag }}{{ end }}
+{{- end }}
+
+{{- /* cosmolet.yaml: the values, less those of the original Cosmolet that no longer act, in the program's own spelling. */}}
+{{- define "cosmolet.config" -}}
+{{- $config := deepCopy .Values.config }}
+{{- $listen := printf "%s:%v" (ternary "${NODE_IP}" "127.0.0.1" .Values.metrics.enabled) .Values.metrics.port }}
+{{- $config = mergeOverwrite (dict "http" (dict "listen" $listen)) (omit $config "loopIntervalSeconds" "bgp") }}
+{{- with $config.frr }}
+{{- $frr := omit . "configPath" "socketPath" "config_path" }}
+{{- with .socketPath }}{{ $_ := set $frr "socket_path" . }}{{ end }}
+{{- $_ := set $config "frr" $frr }}
+{{- end }}
+{{- if eq (dig "logging" "format" "" $config) "text" }}
+{{- $_ := set $config.logging "format" "logfmt" }}
+{{- end }}
+{{- toYaml $config }}
+{{- end }}
+
+{{- define "cosmolet.frrConfigMap" -}}
+{{- default (printf "%s-frr" (include "cosmolet.fullname" . | trunc 59)) .Values.frr.sidecar.existingConfigMap }}
+{{- end }}
+
+{{- define "cosmolet.monitorEndpoint" -}}
+port: metrics
+{{- with .interval }}
+interval: {{ . }}
+{{- end }}
+{{- with .scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
+relabelings:
+  - sourceLabels: [__meta_kubernetes_pod_node_name]
+    targetLabel: node
+  {{- with .relabelings }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .metricRelabelings }}
+metricRelabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}

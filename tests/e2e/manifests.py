@@ -1,0 +1,87 @@
+"""What is shipped for a cluster, as objects: built by a real kustomize, and applied to a real API server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, Iterable, Iterator
+
+import yaml
+from fixtures import REPOSITORY
+from kube import ApiError, KubeApi
+from sandbox import wait_until
+
+CONTAINER = REPOSITORY / 'container'
+OVERLAYS = ('host-frr', 'sidecar-frr', 'separate-frr', 'monitoring')
+Object = dict[str, Any]
+
+
+def kustomize(directory: Path) -> str:
+    """kubectl of Debian 12 is too old for components; the program that Debian 13 has is not."""
+    deb = subprocess.run([REPOSITORY / 'tests/lab/deb', 'trixie', 'kustomize'], check=True, stdout=subprocess.PIPE, text=True)
+    built = subprocess.run([f'{deb.stdout.strip()}/usr/bin/kustomize', 'build', str(directory)], capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    assert not built.stderr, built.stderr  # it warns of what it will drop
+    return built.stdout
+
+
+def objects_of(text: str) -> list[Object]:
+    return [each for each in yaml.safe_load_all(text) if each]
+
+
+def apply(kube: KubeApi, text: str, *options: str) -> str:
+    return kube.kubectl('apply', *options, '-f', '-', stdin=text)
+
+
+def stored(kube: KubeApi, each: Object) -> Object:
+    """The object as the API server has it."""
+    namespace = each['metadata'].get('namespace')
+    where = ['--namespace', namespace] if namespace else []
+    kind = each['kind'] + ('.' + '.'.join(reversed(each['apiVersion'].split('/'))) if '/' in each['apiVersion'] else '')
+    return json.loads(kube.kubectl('get', kind, each['metadata']['name'], *where, '-o', 'json'))
+
+
+def differences(sent: Any, found: Any, path: str = '') -> Iterator[str]:
+    """What was sent and is not there: fields that an API server does not know are dropped without a word."""
+    if isinstance(sent, dict) and isinstance(found, dict):
+        for key, value in sent.items():
+            if key in found:
+                yield from differences(value, found[key], f'{path}.{key}')
+            elif value not in ({}, [], None, False):
+                yield f'{path}.{key}'
+    elif isinstance(sent, list) and isinstance(found, list) and len(sent) == len(found):
+        for number, (mine, theirs) in enumerate(zip(sent, found)):
+            yield from differences(mine, theirs, f'{path}[{number}]')
+    elif sent != found:
+        yield f'{path}: {sent!r} became {found!r}'
+
+
+def delete(kube: KubeApi, objects: Iterable[Object]) -> None:
+    """All but namespaces: nobody here could finish those."""
+    for each in objects:
+        if each['kind'] != 'Namespace':
+            namespace = each['metadata'].get('namespace')
+            kube.kubectl('delete', '--ignore-not-found', '--wait=false', each['kind'], each['metadata']['name'],
+                         *(['--namespace', namespace] if namespace else []))
+
+
+def crd(kube: KubeApi, group: str, version: str, kind: str, plural: str) -> None:
+    """A resource of somebody else's operator, of which this server only learns the name: it takes whatever fields it is given."""
+    kube.ensure('/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
+        'metadata': {'name': f'{plural}.{group}'},
+        'spec': {'group': group, 'scope': 'Namespaced', 'names': {'kind': kind, 'plural': plural, 'singular': kind.lower()},
+                 'versions': [{'name': version, 'served': True, 'storage': True, 'schema': {'openAPIV3Schema': {
+                     'type': 'object', 'x-kubernetes-preserve-unknown-fields': True}}}]}})
+    wait_served(kube, f'/apis/{group}/{version}/{plural}')
+
+
+def wait_served(kube: KubeApi, path: str) -> None:
+    def served() -> bool:
+        try:
+            return 'items' in kube.request('GET', path)
+        except ApiError as error:
+            assert error.status == 404, error
+            return False
+
+    wait_until(served, 20, f'{path} to be served')

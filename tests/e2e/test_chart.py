@@ -1,0 +1,223 @@
+"""The Helm chart, as far as it can be tried without Helm, which Debian does not have.
+
+Helm's rendering, merging of values, lint and installing are NOT covered here. What is: the schema, by a real JSON Schema
+validator; the templates, by the libraries that Helm's engine is made of (gotemplate/main.go tells what that leaves out);
+and what these make of them, by a real API server.
+"""
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+from typing import Any, Iterator
+
+import jsonschema
+import pytest
+import yaml
+from cosmolet import BINARY
+from fixtures import REPOSITORY
+from kube import KubeApi
+from manifests import CONTAINER, apply, crd, delete, differences, objects_of, stored
+
+CHART = CONTAINER / 'chart'
+Values = dict[str, Any]
+FRR_CONF = (CONTAINER / 'frr' / 'unnumbered.conf').read_text()
+
+# What people write, as they write it: each is accepted, rendered and applied.
+GOOD: dict[str, str] = {
+    'default': '',
+    'the original\'s': '''
+        replicaCount: 1
+        image: {repository: platformbuilds/cosmolet, pullPolicy: IfNotPresent, tag: latest}
+        config:
+          services: {namespaces: [default, kube-system]}
+          loopIntervalSeconds: 30
+          bgp: {enabled: true, asn: 65001}
+          logging: {level: info, format: text}
+          frr: {socketPath: /var/run/frr, configPath: /etc/frr/frr.conf}
+        resources: {limits: {cpu: 200m, memory: 256Mi}, requests: {cpu: 100m, memory: 128Mi}}
+        tolerations: [{operator: Exists}]
+        serviceAccount: {create: true, annotations: {}, name: ""}
+        rbac: {create: true}
+        securityContext: {privileged: true, runAsUser: 0}
+        daemonset: {hostNetwork: true, hostPID: true}''',
+    'sidecar': f'frr: {{layout: sidecar, sidecar: {{config: {json.dumps(FRR_CONF)}}}}}',
+    'sidecar, own ConfigMap': 'frr: {layout: sidecar, sidecar: {existingConfigMap: my-frr}}',
+    'watched': '''
+        serviceMonitor: {enabled: true, interval: 30s, scrapeTimeout: 10s, additionalLabels: {release: prometheus}}
+        podMonitor: {enabled: true, relabelings: [{action: labeldrop, regex: pod}], metricRelabelings: [{action: keep, sourceLabels: [__name__]}]}
+        networkPolicy: {enabled: true, from: [{namespaceSelector: {matchLabels: {name: monitoring}}}]}''',
+    'no metrics outside': 'metrics: {enabled: false, port: 9999}',
+    'without loopback': '''
+        hostNetwork: false
+        config: {loopback: {mode: none}, announce: {redistribute: openfabric, tag: 4200000000}}''',
+    'names, pull secrets, extras': '''
+        nameOverride: announcer
+        fullnameOverride: the-announcer
+        image: {registry: registry.example:5000, digest: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}
+        imagePullSecrets: [{name: pull}]
+        serviceAccount: {create: false, name: mine}
+        rbac: {create: false}
+        podAnnotations: {a: b}
+        podLabels: {team: network}
+        podSecurityContext: {fsGroup: 0}
+        nodeSelector: {kubernetes.io/os: linux}
+        affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: edge, operator: Exists}]}]}}}
+        startupProbe: {httpGet: {path: /livez, port: metrics}}
+        extraArgs: [--dry-run]
+        extraEnv: [{name: REGION, value: eu}]
+        extraVolumes: [{name: kubeconfig, secret: {secretName: kubeconfig}}]
+        extraVolumeMounts: [{name: kubeconfig, mountPath: /etc/kubeconfig}]
+        extraContainers: [{name: beside, image: busybox}]
+        extraObjects:
+          - {apiVersion: v1, kind: ConfigMap, metadata: {name: 'of-{{ .Release.Name }}', namespace: '{{ .Release.Namespace }}'}}
+          - "apiVersion: v1\\nkind: ConfigMap\\nmetadata: {name: as-text, namespace: {{ .Release.Namespace }}}"''',
+}
+
+# What must be refused, and the name that the refusal must give.
+BAD = {
+    'imagee: {tag: x}': 'imagee',
+    'image: {tag: 1.0}': 'tag',
+    'image: {digest: latest}': 'digest',
+    'image: {pullPolicy: Sometimes}': 'pullPolicy',
+    'frr: {layout: daemonset}': 'layout',
+    'frr: {hostPath: run/frr}': 'hostPath',
+    'metrics: {port: 99999}': 'port',
+    'metrics: {enabled: "yes"}': 'enabled',
+    'config: {services: {adresses: [cluster_ip]}}': 'adresses',
+    'config: {services: {addresses: [clusterIP]}}': 'addresses',
+    'config: {announce: {tag: many}}': 'tag',
+    'config: {loopback: {mode: bridge}}': 'mode',
+    'config: {logging: {level: loud}}': 'level',
+    'config: []': 'config',
+    'tolerations: {operator: Exists}': 'tolerations',
+    'serviceMonitor: {interval: 30}': 'interval',
+    'podMonitor: {intervall: 30s}': 'intervall',
+    'extraArgs: --dry-run': 'extraArgs',
+    'updateStrategy: {type: Recreate}': 'type',
+    'resources: {memory: 1Gi}': 'memory',
+    'rbac: {create: null}': 'create',
+}
+
+
+def merged(text: str) -> Values:
+    """The defaults with these values over them, maps by key. (Helm would also remove what is null.)"""
+    def over(base: Any, more: Any) -> Any:
+        if isinstance(base, dict) and isinstance(more, dict):
+            return {**base, **{key: over(base.get(key), value) for key, value in more.items()}}
+        return copy.deepcopy(more)
+
+    return over(yaml.safe_load((CHART / 'values.yaml').read_text()), yaml.safe_load(text) or {})
+
+
+def complaints(values: Values) -> list[str]:
+    schema = json.loads((CHART / 'values.schema.json').read_text())
+    jsonschema.Draft7Validator.check_schema(schema)
+    return [f'{"/".join(map(str, error.path))}: {error.message}' for error in jsonschema.Draft7Validator(schema).iter_errors(values)]
+
+
+@pytest.mark.parametrize('text', GOOD.values(), ids=GOOD)
+def test_the_schema_takes(text: str) -> None:
+    assert complaints(merged(text)) == []
+
+
+@pytest.mark.parametrize('text', BAD)
+def test_the_schema_refuses(text: str) -> None:
+    found = complaints(merged(text))
+    assert len(found) == 1 and BAD[text] in found[0], found
+
+
+def test_every_value_has_a_schema() -> None:
+    """A value that the chart has and the schema does not describe would be refused; one described in vain would be taken."""
+    def paths(schema: Any, values: Any, path: str = '') -> Iterator[str]:
+        for key in {*schema.get('properties', {}), *(values if isinstance(values, dict) else {})}:
+            inner = schema.get('properties', {}).get(key)
+            if inner is None:
+                if 'properties' in schema:
+                    yield f'{path}{key}: not in the schema'
+            elif key not in values:
+                if not (path + key).startswith('config') and not inner.get('deprecated') and path + key != 'global':
+                    yield f'{path}{key}: not in values.yaml'
+            else:
+                yield from paths(inner, values[key], f'{path}{key}.')
+
+    assert list(paths(json.loads((CHART / 'values.schema.json').read_text()), merged(''))) == []
+
+
+def rendered(text: str, name: str = 'cosmolet') -> dict[str, str]:
+    """What the templates come to, by file; NOTES.txt among them. Not by Helm."""
+    program = subprocess.run([REPOSITORY / 'tests/e2e/gotemplate/build'], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    chart = yaml.safe_load((CHART / 'Chart.yaml').read_text())
+    data = {'Values': merged(text), 'Chart': {'Name': chart['name'], 'Version': chart['version'], 'AppVersion': chart['appVersion']},
+            'Release': {'Name': name, 'Namespace': 'cosmolet', 'Service': 'Helm', 'IsInstall': True, 'IsUpgrade': False}}
+    done = subprocess.run([program, str(CHART)], input=json.dumps(data), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    files = done.stdout.split('---\n# Source: ')[1:]
+    return dict(each.split('\n', 1) for each in files)
+
+
+@pytest.fixture
+def cluster(kube: KubeApi) -> KubeApi:
+    kube.namespace('cosmolet')
+    for kind, plural in (('PodMonitor', 'podmonitors'), ('ServiceMonitor', 'servicemonitors')):
+        crd(kube, 'monitoring.coreos.com', 'v1', kind, plural)
+    return kube
+
+
+@pytest.mark.parametrize('text', GOOD.values(), ids=GOOD)
+def test_an_api_server_takes_it(cluster: KubeApi, text: str) -> None:
+    files = rendered(text)
+    notes = files.pop('NOTES.txt')
+    manifest = '---\n'.join(files.values())
+    objects = objects_of(manifest)
+    try:
+        apply(cluster, manifest)
+        for each in objects:
+            assert list(differences(each, stored(cluster, each))) == [], each['metadata']['name']
+    finally:
+        delete(cluster, objects)
+    config = next(each['data']['cosmolet.yaml'] for each in objects if each['kind'] == 'ConfigMap' and 'cosmolet.yaml' in each.get('data', {}))
+    assert 'original' in notes if 'replicaCount' in text else 'original' not in notes, notes
+    check_config(config, warned='loop_interval' in text)
+
+
+def check_config(text: str, warned: bool = False) -> None:
+    """The program itself takes the configuration."""
+    done = subprocess.run([BINARY, 'check', '/dev/stdin'], input=text, capture_output=True, text=True,
+                          env={'NODE_NAME': 'n', 'NODE_IP': '192.0.2.1'})
+    assert done.returncode == 0 and bool(done.stderr) == warned, f'{done.stderr}\n{text}'
+
+
+def test_a_sidecar_needs_a_configuration() -> None:
+    with pytest.raises(AssertionError, match='frr.sidecar.config must hold frr.conf'):
+        rendered('frr: {layout: sidecar}')
+
+
+@pytest.mark.parametrize('layout', ['host', 'sidecar'])
+def test_the_same_pod_as_by_kustomize(cluster: KubeApi, layout: str) -> None:
+    """Two ways to install, one DaemonSet: what differs are labels, and names that depend on contents."""
+    from manifests import kustomize
+    text = f'frr: {{layout: {layout}, sidecar: {{config: {json.dumps(FRR_CONF)}}}}}'
+    ours = one(objects_of('---\n'.join(text for name, text in rendered(text).items() if name != 'NOTES.txt')), 'DaemonSet')
+    theirs = one(objects_of(kustomize(CONTAINER / 'kustomize' / 'overlays' / f'{layout}-frr')), 'DaemonSet')
+    assert plain(ours) == plain(theirs)
+
+
+def one(objects: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    return next(each for each in objects if each['kind'] == kind)
+
+
+def plain(daemonset: dict[str, Any]) -> dict[str, Any]:
+    """Lists by name, no labels, no names of ConfigMaps, no defaults of the chart's own."""
+    spec = copy.deepcopy(daemonset['spec'])
+    pod = spec['template']['spec']
+    del spec['selector'], spec['template']['metadata']
+    pod.pop('automountServiceAccountToken', None)
+    for container in pod['containers'] + pod.get('initContainers', []):
+        container.pop('imagePullPolicy', None)
+        container['volumeMounts'].sort(key=lambda mount: mount['name'])
+    pod['containers'].sort(key=lambda container: container['name'])
+    pod['volumes'].sort(key=lambda volume: volume['name'])
+    for volume in pod['volumes']:
+        volume.get('configMap', {}).pop('name', None)
+    return spec

@@ -1,0 +1,184 @@
+"""The manifests of container/kustomize: a real API server takes all of them, and what they allow is just what is needed.
+
+Nothing here runs an image. The pod is run by hand (pod.py), as the API server has its DaemonSet.
+"""
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+from cluster import SLICES, apply as apply_objects, populate, service, slice_of
+from cosmolet import NODE
+from fixtures import REPOSITORY
+from kube import KubeApi
+from lab import Lab, Router
+from manifests import CONTAINER, OVERLAYS, apply, crd, delete, differences, kustomize, objects_of, stored
+from pod import Pod
+from sandbox import Sandbox, wait_until
+
+ROLE = '/apis/rbac.authorization.k8s.io/v1/clusterroles/cosmolet'
+Apply = Callable[[str], list[dict[str, Any]]]
+Start = Callable[[str], tuple[Lab, Pod]]
+
+
+@pytest.fixture
+def applied(kube: KubeApi) -> Iterator[Apply]:
+    """Builds and applies an overlay; its objects are taken away afterwards."""
+    made: list[dict[str, Any]] = []
+
+    def make(overlay: str) -> list[dict[str, Any]]:
+        text = kustomize(CONTAINER / 'kustomize' / 'overlays' / overlay)
+        made.extend(objects_of(text))
+        apply(kube, text)
+        return made
+
+    kube.clean()
+    crd(kube, 'monitoring.coreos.com', 'v1', 'PodMonitor', 'podmonitors')
+    yield make
+    delete(kube, made)
+
+
+@pytest.fixture
+def start(kube: KubeApi, lab: Callable[..., Lab], tmp_path: Path) -> Iterator[Start]:
+    """Makes a lab that reaches the cluster, and in it the pod of the DaemonSet, which is not started yet."""
+    pods: list[Pod] = []
+
+    def make(release: str) -> tuple[Lab, Pod]:
+        there = lab(node=release)
+        kube.attach(there.node.namespace)
+        kube.node(NODE)
+        pods.append(Pod(kube, there.node, tmp_path))
+        return there, pods[-1]
+
+    yield make
+    for each in pods:
+        each.close()
+
+
+@pytest.mark.parametrize('overlay', OVERLAYS)
+def test_an_api_server_takes_it(kube: KubeApi, applied: Apply, overlay: str) -> None:
+    text = kustomize(CONTAINER / 'kustomize' / 'overlays' / overlay)
+    kube.namespace('cosmolet')
+    apply(kube, text, '--dry-run=server')
+    apply(kube, text, '--dry-run=server', '--server-side')
+    objects = applied(overlay)
+    for each in objects:
+        # CRDs of others are not here: of a PodMonitor only its form as an object is checked.
+        assert list(differences(each, stored(kube, each))) == [], each['metadata']['name']
+    again = apply(kube, text).splitlines()
+    assert len(again) == len(objects) and all(line.endswith(' unchanged') for line in again), again
+
+
+def test_what_is_made_of_something_else() -> None:
+    """container/cosmolet.yaml of the overlay, and more."""
+    subprocess.run([REPOSITORY / 'tests' / 'rendered'], check=True)
+
+
+def test_the_pod(kube: KubeApi, applied: Apply, start: Start, frr_release: str) -> None:
+    """As the DaemonSet has it: its user and capabilities, a read-only root, its account's token, its ConfigMap."""
+    applied('host-frr')
+    there, daemon = start(frr_release)
+    everything = populate(kube, 2)
+    daemon.start()
+    there.tor.wait_for({prefix for prefix in everything if ':' in prefix})
+    assert (daemon.probe('livenessProbe'), daemon.probe('readinessProbe')) == (200, 200)
+    assert not daemon.log_lines('level=warn'), daemon.tail()
+
+    # The ConfigMap changes, and with it what is announced; the pod stays.
+    pid = daemon.process.pid
+    text = kube.request('GET', '/api/v1/namespaces/cosmolet/configmaps/cosmolet')['data']['cosmolet.yaml']
+    changed = text.replace('[load_balancer_ip]', '[load_balancer_ip, cluster_ip]')
+    assert changed != text
+    kube.request('PATCH', '/api/v1/namespaces/cosmolet/configmaps/cosmolet', {'data': {'cosmolet.yaml': changed}})
+    daemon.write_config()
+    there.tor.wait_for(everything)
+    assert daemon.process.pid == pid and daemon.process.poll() is None
+
+    # zebra is away: not ready, but alive.
+    there.node.stop('zebra')
+    wait_until(lambda: daemon.probe('readinessProbe') == 503, 10, 'not ready')
+    assert daemon.probe('livenessProbe') == 200
+    there.node.start('zebra')
+    wait_until(lambda: daemon.probe('readinessProbe') == 200, 20, 'ready again')
+
+
+def test_each_right_is_needed(kube: KubeApi, applied: Apply, start: Start) -> None:
+    role = next(each for each in applied('host-frr') if each['kind'] == 'ClusterRole')
+    there, daemon = start('8.4')
+    everything = {p for p in populate(kube, 2) if ':' in p}
+    apply_objects(kube, [service('rights', selector=None, clusterIP='10.96.9.5', type='LoadBalancer')])
+    kube.set_ingress('rights', ['198.18.9.5'])
+    kube.request('POST', SLICES, slice_of('rights-1', 'rights'))
+    everything |= {'198.18.9.5/32'}
+    daemon.start()
+    there.tor.wait_for(everything)
+    assert not daemon.log_lines('level=warn'), daemon.tail()
+    daemon.kill()
+    for rule in role['rules']:
+        for resource in rule['resources']:
+            for verb in rule['verbs']:
+                without(kube, role, rule['apiGroups'][0], resource, verb)
+                missing(there, daemon, resource, verb)
+    kube.request('DELETE', f'{SLICES}/rights-1')
+
+
+def without(kube: KubeApi, role: dict[str, Any], group: str, resource: str, verb: str) -> None:
+    """The role less one verb of one resource; waits until the API server goes by it."""
+    rules = [{'apiGroups': rule['apiGroups'], 'resources': [each], 'verbs': [v for v in rule['verbs'] if (each, v) != (resource, verb)]}
+             for rule in role['rules'] for each in rule['resources']]
+    kube.request('PATCH', ROLE, {'rules': [rule for rule in rules if rule['verbs']]})
+
+    def may(verb: str, resource: str, group: str) -> bool:
+        answer = kube.request('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', {'spec': {
+            'user': 'system:serviceaccount:cosmolet:cosmolet',
+            'resourceAttributes': {'verb': verb, 'resource': resource, 'group': group}}})
+        return answer['status']['allowed']
+
+    wait_until(lambda: [(each, v) for rule in role['rules'] for each in rule['resources'] for v in rule['verbs']
+                        if not may(v, each, rule['apiGroups'][0])] == [(resource, verb)], 10, f'no right to {verb} {resource}')
+
+
+def missing(lab: Lab, daemon: Pod, resource: str, verb: str) -> None:
+    """It does not work, and the log, /status and, where nothing is known yet, /readyz say which right it is."""
+    before = len(daemon.log_lines())
+    daemon.start(ready=False)
+    wanted = f'cannot {verb} resource "{resource}"'
+
+    def told() -> bool:
+        found = daemon.get('/status')[1] and daemon.streams().get(resource, {})
+        return bool(found) and not found['connected'] and wanted in found.get('error', '')
+
+    wait_until(told, 10, f'/status to say: {wanted}', explain=daemon.tail)
+    lines = [line for line in daemon.log_lines('level=warn', f'stream={resource}')[-1:] if wanted in line.replace('\\"', '"')]
+    assert lines and len(daemon.log_lines()) > before, daemon.tail()
+    code, text = daemon.get('/readyz')
+    if verb == 'list' and resource != 'endpointslices':
+        assert code == 503 and resource in text, text
+    daemon.kill()
+
+@pytest.mark.parametrize('overlay', ['sidecar-frr', 'separate-frr'])
+def test_frr_in_a_pod_gets_its_files(kube: KubeApi, applied: Apply, overlay: str) -> None:
+    """Its init container makes of the ConfigMap a configuration that a real FRR loads: with the node's name and router id."""
+    objects = applied(overlay)
+    frr = next(each for each in objects if each['kind'] == 'DaemonSet'
+               and 'initContainers' in each['spec']['template']['spec'])['spec']['template']['spec']
+    files = next(each for each in objects if each['kind'] == 'ConfigMap' and 'frr.conf' in each['data'])
+    assert [v['configMap']['name'] for v in frr['volumes'] if v['name'] == 'frr-config'] == [files['metadata']['name']]
+    with Sandbox() as sandbox:
+        node = Router(sandbox, 'node-7', '10.3', files['data']['frr.conf'])
+        source = node.directory / 'config'
+        source.mkdir()
+        for name, text in files['data'].items():
+            (source / name).write_text(text)
+        script = frr['initContainers'][0]['command'][-1].replace('/etc/frr-config', str(source)).replace('/etc/frr', str(node.directory / 'etc'))
+        # FRR's image has its user; this machine need not.
+        owner = (node.directory / 'etc' / 'frr.conf').stat()
+        script = script.replace('frr:frr', f'{owner.st_uid}:{owner.st_gid}')
+        node.run(['sh', '-euc', script], check=True, env={'PATH': '/usr/bin:/bin', 'NODE_NAME': 'node-7', 'NODE_IP': '192.0.2.77'})
+        node.config = (node.directory / 'etc' / 'frr.conf').read_text()
+        node.start_all()  # which fails if FRR does not take a line of it
+        running = node.vtysh('show running-config')
+        assert 'hostname node-7\n' in running and 'bgp router-id 192.0.2.77\n' in running, running
+
