@@ -13,7 +13,6 @@ from kube import ApiError, KubeApi
 from sandbox import wait_until
 
 CONTAINER = REPOSITORY / 'container'
-OVERLAYS = ('host-frr', 'sidecar-frr', 'separate-frr', 'monitoring')
 Object = dict[str, Any]
 
 

@@ -47,6 +47,7 @@ GOOD: dict[str, str] = {
         serviceMonitor: {enabled: true, interval: 30s, scrapeTimeout: 10s, additionalLabels: {release: prometheus}}
         podMonitor: {enabled: true, relabelings: [{action: labeldrop, regex: pod}], metricRelabelings: [{action: keep, sourceLabels: [__name__]}]}
         networkPolicy: {enabled: true, from: [{namespaceSelector: {matchLabels: {name: monitoring}}}]}''',
+    'namespaces by label': 'config: {services: {namespace_selector: team=shop}}',
     'no metrics outside': 'metrics: {enabled: false, port: 9999}',
     'without loopback': '''
         hostNetwork: false

@@ -4,22 +4,25 @@ Nothing here runs an image. The pod is run by hand (pod.py), as the API server h
 """
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
+import yaml
 from cluster import SLICES, apply as apply_objects, populate, service, slice_of
 from cosmolet import NODE
 from fixtures import REPOSITORY
 from kube import KubeApi
 from lab import Lab, Router
-from manifests import CONTAINER, OVERLAYS, apply, crd, delete, differences, kustomize, objects_of, stored
+from manifests import CONTAINER, apply, crd, delete, differences, kustomize, objects_of, stored
 from pod import Pod
 from sandbox import Sandbox, wait_until
 
+OVERLAYS = CONTAINER / 'kustomize' / 'overlays'
 ROLE = '/apis/rbac.authorization.k8s.io/v1/clusterroles/cosmolet'
-Apply = Callable[[str], list[dict[str, Any]]]
+Apply = Callable[[Path], list[dict[str, Any]]]
 Start = Callable[[str], tuple[Lab, Pod]]
 
 
@@ -28,8 +31,8 @@ def applied(kube: KubeApi) -> Iterator[Apply]:
     """Builds and applies an overlay; its objects are taken away afterwards."""
     made: list[dict[str, Any]] = []
 
-    def make(overlay: str) -> list[dict[str, Any]]:
-        text = kustomize(CONTAINER / 'kustomize' / 'overlays' / overlay)
+    def make(overlay: Path) -> list[dict[str, Any]]:
+        text = kustomize(overlay)
         made.extend(objects_of(text))
         apply(kube, text)
         return made
@@ -57,13 +60,13 @@ def start(kube: KubeApi, lab: Callable[..., Lab], tmp_path: Path) -> Iterator[St
         each.close()
 
 
-@pytest.mark.parametrize('overlay', OVERLAYS)
+@pytest.mark.parametrize('overlay', sorted(path.name for path in OVERLAYS.iterdir()))
 def test_an_api_server_takes_it(kube: KubeApi, applied: Apply, overlay: str) -> None:
-    text = kustomize(CONTAINER / 'kustomize' / 'overlays' / overlay)
+    text = kustomize(OVERLAYS / overlay)
     kube.namespace('cosmolet')
     apply(kube, text, '--dry-run=server')
     apply(kube, text, '--dry-run=server', '--server-side')
-    objects = applied(overlay)
+    objects = applied(OVERLAYS / overlay)
     for each in objects:
         # CRDs of others are not here: of a PodMonitor only its form as an object is checked.
         assert list(differences(each, stored(kube, each))) == [], each['metadata']['name']
@@ -78,7 +81,7 @@ def test_what_is_made_of_something_else() -> None:
 
 def test_the_pod(kube: KubeApi, applied: Apply, start: Start, frr_release: str) -> None:
     """As the DaemonSet has it: its user and capabilities, a read-only root, its account's token, its ConfigMap."""
-    applied('host-frr')
+    applied(OVERLAYS / 'host-frr')
     there, daemon = start(frr_release)
     everything = populate(kube, 2)
     daemon.start()
@@ -104,8 +107,18 @@ def test_the_pod(kube: KubeApi, applied: Apply, start: Start, frr_release: str) 
     wait_until(lambda: daemon.probe('readinessProbe') == 200, 20, 'ready again')
 
 
-def test_each_right_is_needed(kube: KubeApi, applied: Apply, start: Start) -> None:
-    role = next(each for each in applied('host-frr') if each['kind'] == 'ClusterRole')
+def test_each_right_is_needed(kube: KubeApi, applied: Apply, start: Start, tmp_path: Path) -> None:
+    # Of everything that needs a right: a selector of namespaces, and a service whose EndpointSlices decide.
+    (tmp_path / 'kustomization.yaml').write_text(yaml.safe_dump({
+        'resources': [os.path.relpath(OVERLAYS / 'host-frr', tmp_path)],
+        'components': [os.path.relpath(CONTAINER / 'kustomize' / 'components' / 'namespace-selector', tmp_path)],
+        'configMapGenerator': [{'name': 'cosmolet', 'namespace': 'cosmolet', 'behavior': 'replace', 'files': ['cosmolet.yaml']}]}))
+    config = yaml.safe_load((CONTAINER / 'kustomize' / 'base' / 'cosmolet.yaml').read_text())
+    config['services']['namespace_selector'] = '!left-alone'
+    (tmp_path / 'cosmolet.yaml').write_text(yaml.safe_dump(config))
+    role = next(each for each in applied(tmp_path) if each['kind'] == 'ClusterRole')
+    assert {resource for rule in role['rules'] for resource in rule['resources']} == {
+        'services', 'pods', 'nodes', 'endpointslices', 'namespaces'}
     there, daemon = start('8.4')
     everything = {p for p in populate(kube, 2) if ':' in p}
     apply_objects(kube, [service('rights', selector=None, clusterIP='10.96.9.5', type='LoadBalancer')])
@@ -161,7 +174,7 @@ def missing(lab: Lab, daemon: Pod, resource: str, verb: str) -> None:
 @pytest.mark.parametrize('overlay', ['sidecar-frr', 'separate-frr'])
 def test_frr_in_a_pod_gets_its_files(kube: KubeApi, applied: Apply, overlay: str) -> None:
     """Its init container makes of the ConfigMap a configuration that a real FRR loads: with the node's name and router id."""
-    objects = applied(overlay)
+    objects = applied(OVERLAYS / overlay)
     frr = next(each for each in objects if each['kind'] == 'DaemonSet'
                and 'initContainers' in each['spec']['template']['spec'])['spec']['template']['spec']
     files = next(each for each in objects if each['kind'] == 'ConfigMap' and 'frr.conf' in each['data'])
