@@ -455,9 +455,10 @@ static void read_meta(struct decode *d, struct k8s_object *object, const json_t 
 	out->deleting = decode_string(d, metadata, "metadata.deletionTimestamp") != NULL;
 	out->labels = decode_map(d, metadata, "metadata.labels", "");
 	out->annotations = decode_map(d, metadata, "metadata.annotations", d->annotation_prefix);
-	if (object->resource == K8S_SERVICES) { /* checked, but a third of it, and read by nobody */
+	if (object->resource == K8S_SERVICES) { /* checked, but half of it, and read by nobody */
 		map_deinit(&out->labels);
 		out->labels = (struct k8s_map){0};
+		str_set(&out->uid, "");
 	}
 }
 

@@ -5,7 +5,9 @@
  *
  * A list replaces what its stream told before: objects that it told earlier and does not tell again
  * are gone. A list's beginning unmarks them, each one told is marked, and the list's end drops
- * those without a mark; a list that never ends drops nothing.
+ * those without a mark; a list that never ends drops nothing. Objects that were not known before
+ * wait for the end, too: an API server lists in no order, and one by one each would move half of
+ * those that are there; sorted, they come as cheap as they can.
  */
 #include "cluster.h"
 
@@ -38,6 +40,27 @@ static void object_destroy(void *item)
 	k8s_object_free(item);
 }
 
+/* A list that has not ended, with the objects in it that are new. */
+struct list {
+	unsigned stream;
+	struct vec objects; /* as they came */
+};
+
+static int list_cmp(const void *a, const void *b)
+{
+	const struct list *x = a, *y = b;
+
+	return (x->stream > y->stream) - (x->stream < y->stream);
+}
+
+static void list_destroy(void *item)
+{
+	struct list *list = item;
+
+	vec_deinit(&list->objects, object_destroy);
+	free(list);
+}
+
 void cluster_init(struct cluster *cluster,
 	void (*changed)(void *data, const char *namespace, const char *name), void *data)
 {
@@ -48,10 +71,12 @@ void cluster_init(struct cluster *cluster,
 	vec_init(&cluster->slices, object_cmp);
 	vec_init(&cluster->nodes, object_cmp);
 	vec_init(&cluster->namespaces, object_cmp);
+	vec_init(&cluster->lists, list_cmp);
 }
 
 void cluster_deinit(struct cluster *cluster)
 {
+	vec_deinit(&cluster->lists, list_destroy);
 	vec_deinit(&cluster->by_pair, NULL);
 	vec_deinit(&cluster->services, object_destroy);
 	vec_deinit(&cluster->pods, object_destroy);
@@ -206,30 +231,52 @@ static void drop(struct cluster *cluster, struct vec *objects, size_t index)
 	k8s_object_free(object);
 }
 
+/* The same place in the index, if the selector's first pair is the same. */
+static void reindex(struct cluster *cluster, struct k8s_object *old, struct k8s_object *object)
+{
+	if (is_indexed(old) && is_indexed(object) && pair_cmp(old, object) == 0) {
+		cluster->by_pair.items[vec_lower(&cluster->by_pair, old, NULL)] = object;
+		return;
+	}
+	if (is_indexed(old))
+		vec_remove(&cluster->by_pair, old);
+	if (is_indexed(object))
+		vec_insert(&cluster->by_pair, object);
+}
+
+static void replace(
+	struct cluster *cluster, struct vec *objects, size_t at, struct k8s_object *object)
+{
+	struct k8s_object *old = objects->items[at];
+	bool quiet = is_quiet(old, object);
+
+	reindex(cluster, old, object);
+	if (!quiet)
+		touch(cluster, old);
+	objects->items[at] = object;
+	if (!quiet)
+		touch(cluster, object);
+	k8s_object_free(old);
+}
+
 static void put(struct cluster *cluster, struct k8s_object *object)
 {
 	struct vec *objects = objects_of(cluster, object->resource);
-	bool found, quiet = false;
+	struct list *list = vec_find(&cluster->lists, &(struct list){.stream = object->stream});
+	bool found;
 	size_t at = vec_lower(objects, object, &found);
 
+	object->listed = true;
 	if (found) {
-		struct k8s_object *old = objects->items[at];
-
-		if (is_indexed(old))
-			vec_remove(&cluster->by_pair, old);
-		quiet = is_quiet(old, object);
-		if (!quiet)
-			touch(cluster, old);
-		objects->items[at] = object;
-		k8s_object_free(old);
+		replace(cluster, objects, at, object);
+	} else if (list) {
+		vec_append(&list->objects, object);
 	} else {
 		vec_insert(objects, object);
-	}
-	if (is_indexed(object))
-		vec_insert(&cluster->by_pair, object);
-	object->listed = true;
-	if (!quiet)
+		if (is_indexed(object))
+			vec_insert(&cluster->by_pair, object);
 		touch(cluster, object);
+	}
 }
 
 /* Forgets what this stream's earlier lists have told, or drops what this one did not tell. */
@@ -251,6 +298,114 @@ static void walk_stream(struct cluster *cluster, unsigned stream, bool sweep)
 	}
 }
 
+static void begin_list(struct cluster *cluster, unsigned stream)
+{
+	struct list *list = vec_find(&cluster->lists, &(struct list){.stream = stream});
+
+	if (list) { /* it was begun before, and broke off */
+		vec_clear(&list->objects, object_destroy);
+	} else {
+		list = xcalloc(1, sizeof(*list));
+		list->stream = stream;
+		vec_insert(&cluster->lists, list);
+	}
+	walk_stream(cluster, stream, false);
+}
+
+/* One of a list's new objects, and its place in the order of their coming. */
+struct arrival {
+	struct k8s_object *object;
+	size_t at;
+};
+
+static int arrival_cmp(const void *a, const void *b)
+{
+	const struct arrival *x = a, *y = b;
+	int c = (x->object->resource > y->object->resource) -
+		(x->object->resource < y->object->resource);
+
+	if (c == 0)
+		c = object_cmp(x->object, y->object);
+	return c ? c : (x->at > y->at) - (x->at < y->at);
+}
+
+/* Sorts the arrivals into *out; of those that came twice, the last counts. */
+static void sort_arrivals(const struct vec *objects, struct vec *out)
+{
+	auto_free struct arrival *arrivals = xcalloc(objects->n + 1, sizeof(*arrivals));
+
+	for (size_t i = 0; i < objects->n; i++)
+		arrivals[i] = (struct arrival){objects->items[i], i};
+	qsort(arrivals, objects->n, sizeof(*arrivals), arrival_cmp);
+	for (size_t i = 0; i < objects->n; i++) {
+		struct k8s_object *object = arrivals[i].object;
+		struct k8s_object *last = out->n ? out->items[out->n - 1] : NULL;
+
+		if (last && last->resource == object->resource && object_cmp(last, object) == 0)
+			k8s_object_free(vec_remove_at(out, out->n - 1));
+		vec_append(out, object);
+	}
+}
+
+static int pair_ref_cmp(const void *a, const void *b)
+{
+	return pair_cmp(*(void *const *)a, *(void *const *)b);
+}
+
+static void index_all(struct cluster *cluster, const struct vec *objects)
+{
+	struct vec services = VEC_INIT(NULL);
+	struct k8s_object *object;
+
+	vec_foreach (objects, object, i) {
+		if (is_indexed(object))
+			vec_append(&services, object);
+	}
+	if (services.n) /* qsort() wants an address even for nothing */
+		qsort(services.items, services.n, sizeof(void *), pair_ref_cmp);
+	vec_foreach (&services, object, i)
+		vec_insert(&cluster->by_pair, object);
+	vec_deinit(&services, NULL);
+}
+
+/* Takes in what is new. Sorted, it goes to the end of each vector, mostly. */
+static void add_all(struct cluster *cluster, struct vec *objects)
+{
+	struct vec sorted = VEC_INIT(NULL), added = VEC_INIT(NULL);
+	struct k8s_object *object;
+
+	sort_arrivals(objects, &sorted);
+	vec_clear(objects, NULL);
+	vec_foreach (&sorted, object, i) {
+		struct vec *known = objects_of(cluster, object->resource);
+		bool found;
+		size_t at = vec_lower(known, object, &found);
+
+		if (found) { /* another stream has told of it meanwhile */
+			replace(cluster, known, at, object);
+		} else {
+			vec_insert(known, object);
+			vec_append(&added, object);
+		}
+	}
+	index_all(cluster, &added);
+	vec_foreach (&added, object, i)
+		touch(cluster, object);
+	vec_deinit(&sorted, NULL);
+	vec_deinit(&added, NULL);
+}
+
+static void end_list(struct cluster *cluster, unsigned stream)
+{
+	struct list *list = vec_remove(&cluster->lists, &(struct list){.stream = stream});
+
+	if (list) {
+		add_all(cluster, &list->objects);
+		list_destroy(list);
+	}
+	walk_stream(cluster, stream, true);
+}
+
 void cluster_take(struct cluster *cluster, struct k8s_event *event)
 {
 	struct vec *objects;
@@ -259,8 +414,8 @@ void cluster_take(struct cluster *cluster, struct k8s_event *event)
 	size_t at;
 
 	switch (event->type) {
-	case K8S_EVENT_LIST_BEGIN: walk_stream(cluster, event->stream, false); break;
-	case K8S_EVENT_LIST_END: walk_stream(cluster, event->stream, true); break;
+	case K8S_EVENT_LIST_BEGIN: begin_list(cluster, event->stream); break;
+	case K8S_EVENT_LIST_END: end_list(cluster, event->stream); break;
 	case K8S_EVENT_OBJECT: put(cluster, TAKE(event->object)); break;
 	case K8S_EVENT_DELETED:
 		objects = objects_of(cluster, event->object->resource);

@@ -16,6 +16,7 @@ struct cluster {
 	struct vec slices;
 	struct vec nodes;      /* this node, or nothing */
 	struct vec namespaces; /* those that services.namespace_selector selects */
+	struct vec lists;      /* that have not ended */
 	const char *drained;   /* why this node announces nothing, in words; NULL: it may */
 	/* Called for each service whose outcome may have changed; it may be gone by now. */
 	void (*changed)(void *data, const char *namespace, const char *name);

@@ -63,7 +63,7 @@ bool k8s_label_selector_matches(
 struct k8s_meta {
 	char *namespace; /* "" for nodes and namespaces */
 	char *name;
-	char *uid;                  /* "" where a manifest has none */
+	char *uid;                  /* "" where a manifest has none; of services, as labels */
 	char *resource_version;     /* "" where a manifest has none */
 	struct k8s_map labels;      /* of services: none, nobody asks for them */
 	struct k8s_map annotations; /* only keys with the prefix of k8s_options */

@@ -75,7 +75,7 @@ static void make_room(struct vec *vec)
 	if (vec->n_before > room / 2) {
 		memmove(start, vec->items, vec->n * sizeof(*start));
 	} else {
-		room = room ? room * 2 : 8;
+		room = room ? room * 2 : 2; /* there are thousands with one element */
 		start = xrealloc(start, room * sizeof(*start));
 		memmove(start, start + vec->n_before, vec->n * sizeof(*start));
 	}

@@ -62,6 +62,16 @@ def test_bench_bulk(release: str) -> None:
     assert list(memory) == [f'octets for each of {n} routes' for n in sizes]
 
 
+def test_bench_store() -> None:
+    """These are no question of who else uses the machine: the same program takes the same octets."""
+    many, announced = (200_000, 10_000) if LONG else (5_000, 500)
+    [found] = tables(bench('store', f'--services={many}', f'--announced={announced}'))
+    assert list(found) == [f'of no interest, {many}', f'announced, {announced}'] and all_positive(found)
+    octets, blocks = ([float(cells[i]) for cells in found.values()] for i in (0, 1))
+    assert octets[0] < 310 and octets[1] < 1250
+    assert blocks[0] < 1.1 and blocks[1] < 11
+
+
 @pytest.mark.parametrize('release', RELEASES, ids=lambda release: f'frr-{release}')
 def test_bench_single(release: str) -> None:
     found = tables(bench('single', f'--release={release}', f'--changes={200 if LONG else 5}', '--few=2', '--routes=20'))

@@ -75,8 +75,8 @@ static void dump_all(const struct vec *objects)
 
 	vec_foreach (objects, object, i)
 		printf("object %s %s/%s %s %s\n", k8s_resource_text(object->resource),
-			object->meta.namespace, object->meta.name, object->meta.uid,
-			object->meta.resource_version);
+			object->meta.namespace, object->meta.name,
+			*object->meta.uid ? object->meta.uid : "-", object->meta.resource_version);
 }
 
 static void dump(void)

@@ -95,7 +95,7 @@ def truth(kube: KubeApi, slices: bool) -> Objects:
              'nodes': f'/api/v1/nodes?fieldSelector=metadata.name={NODE}'}
     if slices:
         paths['endpointslices'] = '/apis/discovery.k8s.io/v1beta1/endpointslices'
-    return {(resource, f'{m.get("namespace", "")}/{m["name"]}', m['uid'], m['resourceVersion'])
+    return {(resource, f'{m.get("namespace", "")}/{m["name"]}', '-' if resource == 'services' else m['uid'], m['resourceVersion'])
             for resource, path in paths.items() for m in (item['metadata'] for item in kube.request('GET', path)['items'])}
 
 

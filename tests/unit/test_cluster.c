@@ -107,6 +107,106 @@ START_TEST(an_object_that_moved_to_another_stream_stays)
 }
 END_TEST
 
+/* The API server lists in any order. */
+START_TEST(what_a_list_tells_anew_is_there_when_it_ends)
+{
+	take(K8S_EVENT_OBJECT, 0, service("a/known", "select=app:x"));
+	take(K8S_EVENT_LIST_BEGIN, 0, NULL);
+	take(K8S_EVENT_OBJECT, 0, service("b/two", "select=app:b"));
+	take(K8S_EVENT_OBJECT, 0, service("a/known", "select=app:y"));
+	ck_assert_str_eq(touched, "a/known ");
+	take(K8S_EVENT_OBJECT, 0, service("b/one", "select=app:a"));
+	take(K8S_EVENT_OBJECT, 0, service("b/two", "select=app:c"));
+	ck_assert_str_eq(touched, "");
+	ck_assert_uint_eq(cluster.services.n, 1);
+	/* Another stream goes its way meanwhile. */
+	take(K8S_EVENT_OBJECT, 1, service("b/one", "select=app:q"));
+	ck_assert_str_eq(touched, "b/one ");
+	take(K8S_EVENT_LIST_END, 0, NULL);
+	ck_assert_str_eq(touched, "b/one b/two ");
+	ck_assert_uint_eq(cluster.services.n, 3);
+	/* The index has what was told last, and nothing of before. */
+	take(K8S_EVENT_OBJECT, 2, pod("a/p", "label=app:x"));
+	ck_assert_str_eq(touched, "");
+	take(K8S_EVENT_OBJECT, 2, pod("a/p", "label=app:y"));
+	ck_assert_str_eq(touched, "a/known ");
+	take(K8S_EVENT_OBJECT, 2, pod("b/p", "label=app:b"));
+	ck_assert_str_eq(touched, "");
+	take(K8S_EVENT_OBJECT, 2, pod("b/p", "label=app:a"));
+	ck_assert_str_eq(touched, "b/one ");
+	take(K8S_EVENT_OBJECT, 2, pod("b/p", "label=app:c"));
+	ck_assert_str_eq(touched, "b/one b/two ");
+}
+END_TEST
+
+START_TEST(a_list_that_broke_off_leaves_nothing)
+{
+	take(K8S_EVENT_LIST_BEGIN, 0, NULL);
+	take(K8S_EVENT_OBJECT, 0, service("a/gone", ""));
+	take(K8S_EVENT_LIST_BEGIN, 0, NULL);
+	take(K8S_EVENT_OBJECT, 0, service("a/here", ""));
+	take(K8S_EVENT_LIST_END, 0, NULL);
+	ck_assert_str_eq(touched, "a/here ");
+	ck_assert_uint_eq(cluster.services.n, 1);
+}
+END_TEST
+
+/* Of 3,000 services in three namespaces, a pod touches the ones that select it, before and now. */
+START_TEST(a_pod_touches_only_services_that_select_it)
+{
+	take(K8S_EVENT_LIST_BEGIN, 0, NULL);
+	for (int i = 0; i < 3000; i++) {
+		auto_free char *name = xasprintf("n%d/s%04d", i % 3, i);
+		auto_free char *words = xasprintf("select=app:a%d select=tier:t%d", i / 6, i % 2);
+
+		take(K8S_EVENT_OBJECT, 0, service(name, words));
+	}
+	take(K8S_EVENT_LIST_END, 0, NULL);
+	take(K8S_EVENT_OBJECT, 1, pod("n1/p", "label=app:a100 label=tier:t0"));
+	ck_assert_str_eq(touched, "n1/s0604 ");
+	take(K8S_EVENT_OBJECT, 1, pod("n1/p", "label=app:a100 label=tier:t1"));
+	ck_assert_str_eq(touched, "n1/s0604 n1/s0601 ");
+	take(K8S_EVENT_OBJECT, 1, pod("n1/p", "label=app:a100"));
+	ck_assert_str_eq(touched, "n1/s0601 ");
+	take(K8S_EVENT_OBJECT, 1, pod("n1/p", "label=tier:t1"));
+	ck_assert_str_eq(touched, "");
+	/* A service that changes what it selects is found by the new, not by the old. */
+	take(K8S_EVENT_OBJECT, 0, service("n1/s0601", "select=tier:t1"));
+	ck_assert_str_eq(touched, "n1/s0601 ");
+	take(K8S_EVENT_OBJECT, 1, pod("n1/p", "label=app:a100 label=tier:t1"));
+	ck_assert_str_eq(touched, "n1/s0601 ");
+	take(K8S_EVENT_OBJECT, 0, service("n1/s0601", ""));
+	take(K8S_EVENT_DELETED, 1, pod("n1/p", ""));
+	ck_assert_str_eq(touched, "");
+}
+END_TEST
+
+/* Deleted and made anew under its name, while nobody looked. */
+START_TEST(an_object_with_another_uid_is_another_one)
+{
+	struct k8s_object *object = pod("a/p", "label=app:x ready ip=10.0.0.1");
+
+	str_set(&object->meta.uid, "1");
+	take(K8S_EVENT_OBJECT, 0, service("a/s", "select=app:x cluster=10.96.0.1"));
+	take(K8S_EVENT_OBJECT, 1, object);
+	object = pod("a/p", "label=app:x ready ip=10.0.0.1");
+	str_set(&object->meta.uid, "2");
+	take(K8S_EVENT_LIST_BEGIN, 1, NULL);
+	take(K8S_EVENT_OBJECT, 1, object);
+	ck_assert_str_eq(touched, "a/s ");
+	take(K8S_EVENT_LIST_END, 1, NULL);
+	ck_assert_uint_eq(cluster.pods.n, 1);
+	object = cluster.pods.items[0];
+	ck_assert_str_eq(object->meta.uid, "2");
+	/* Of a service, all that it is comes with the new one. */
+	take(K8S_EVENT_LIST_BEGIN, 0, NULL);
+	take(K8S_EVENT_OBJECT, 0, service("a/s", "select=app:y cluster=10.96.0.2"));
+	take(K8S_EVENT_LIST_END, 0, NULL);
+	take(K8S_EVENT_DELETED, 1, pod("a/p", ""));
+	ck_assert_str_eq(touched, "");
+}
+END_TEST
+
 START_TEST(a_namespace_touches_the_services_in_it)
 {
 	take(K8S_EVENT_OBJECT, 0, service("a/one", ""));
@@ -151,6 +251,10 @@ int main(void)
 	tcase_add_test(tcase, an_event_touches_what_it_can_change);
 	tcase_add_test(tcase, a_list_drops_what_it_does_not_tell);
 	tcase_add_test(tcase, an_object_that_moved_to_another_stream_stays);
+	tcase_add_test(tcase, what_a_list_tells_anew_is_there_when_it_ends);
+	tcase_add_test(tcase, a_list_that_broke_off_leaves_nothing);
+	tcase_add_test(tcase, a_pod_touches_only_services_that_select_it);
+	tcase_add_test(tcase, an_object_with_another_uid_is_another_one);
 	tcase_add_test(tcase, a_namespace_touches_the_services_in_it);
 	tcase_add_test(tcase, a_list_of_namespaces_drops_the_others);
 	suite_add_tcase(suite, tcase);
