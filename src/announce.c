@@ -127,30 +127,51 @@ static void note(struct vip *vip, const char *text)
 	str_set(&vip->note, text && *text ? text : NULL);
 }
 
+/* Wherever the state may have changed. */
+static void tell(struct vip *vip, const char *why)
+{
+	const struct claim *claim = vip_claim(vip);
+	enum vip_state state = vip_state(vip);
+	auto_free char *service = NULL;
+
+	if (state == vip->told)
+		return;
+	if (claim)
+		service = xasprintf("%s/%s", claim->owner->namespace, claim->owner->name);
+	journal_transition(vip->announce->journal, &vip->address, vip_state_text(vip->told),
+		vip_state_text(state), service, why);
+	vip->told = state;
+	vip->since = wall_now();
+}
+
+static const char *claim_text(const struct claim *claim)
+{
+	return claim ? claim->text : "no service has it any more";
+}
+
 static void log_transition(const struct vip *vip, const struct claim *claim)
 {
 	char buf[PREFIX_STRLEN];
 	auto_free char *service =
 		claim ? xasprintf("%s/%s", claim->owner->namespace, claim->owner->name)
 		      : xstrdup("");
-	const char *text = claim ? claim->text : "no service has it any more";
 	enum reason reason = claim ? claim->verdict.reason : REASON_DELETED;
 
 	vip->announce->metrics
 		->transitions[vip->wanted ? DIRECTION_ANNOUNCE : DIRECTION_WITHDRAW][reason]++;
 	log_info("announce", vip->wanted ? "announce" : "withdraw",
 		"address=%s service=%s reason=%s why=%s", prefix_address(&vip->address, buf),
-		service, reason_word(reason), text);
+		service, reason_word(reason), claim_text(claim));
 }
 
-static void unbind(struct vip *vip)
+static void unbind(struct vip *vip, const char *why)
 {
 	loop_timer_stop(&vip->timer);
 	loopback_remove(vip->announce->loopback, &vip->address);
 	vip->bound = vip->foreign = vip->withdrawing = false;
 	vip->zebra = ZAPI_PENDING;
-	vip->since = wall_now();
 	note(vip, NULL);
+	tell(vip, why);
 }
 
 static void on_withdraw_timer(struct loop_timer *timer)
@@ -162,7 +183,7 @@ static void on_withdraw_timer(struct loop_timer *timer)
 		loop_timer_after(vip->announce->loop, timer, WITHDRAW_WAIT, on_withdraw_timer);
 		return;
 	}
-	unbind(vip);
+	unbind(vip, "zebra knows no such route of ours");
 	drop_if_idle(vip);
 }
 
@@ -233,7 +254,7 @@ static void go_down(struct vip *vip)
 	if (vip->withdrawing)
 		loop_timer_after(announce->loop, &vip->timer, WITHDRAW_WAIT, on_withdraw_timer);
 	else
-		unbind(vip);
+		unbind(vip, claim_text(vip_claim(vip)));
 }
 
 static void decide(struct loop_job *job)
@@ -246,7 +267,6 @@ static void decide(struct loop_job *job)
 		return;
 	if (wanted != vip->wanted) {
 		vip->wanted = wanted;
-		vip->since = wall_now();
 		log_transition(vip, claim);
 	} else {
 		vip->changed = (struct mono){0}; /* nothing that is worth timing */
@@ -255,6 +275,7 @@ static void decide(struct loop_job *job)
 		go_up(vip, claim);
 	else if (!vip->withdrawing)
 		go_down(vip);
+	tell(vip, vip_state(vip) == VIP_UNBOUND && vip->note ? vip->note : claim_text(claim));
 	drop_if_idle(vip);
 }
 
@@ -396,9 +417,14 @@ void announce_synced(struct announce *announce)
 
 static void confirmed(struct vip *vip, enum direction direction)
 {
-	if (vip->changed.ns)
-		histogram_add(&vip->announce->metrics->propagation[direction],
-			mono_sub(mono_now(), vip->changed));
+	struct mono took = mono_sub(mono_now(), vip->changed);
+
+	if (vip->changed.ns) {
+		histogram_add(&vip->announce->metrics->propagation[direction], took);
+		journal_latency(vip->announce->journal,
+			direction == DIRECTION_ANNOUNCE ? "announce" : "withdraw",
+			mono_to_s(took) * 1000);
+	}
 	vip->changed = (struct mono){0};
 }
 
@@ -414,7 +440,7 @@ static void route_news(struct announce *announce, const struct zapi_event *event
 			vip->zebra = ZAPI_WITHDRAWING; /* its word will come, however late */
 		if (event->state == ZAPI_GONE && vip->withdrawing) {
 			confirmed(vip, DIRECTION_WITHDRAW);
-			unbind(vip);
+			unbind(vip, "zebra has withdrawn the route");
 			drop_if_idle(vip);
 		}
 		return;
@@ -422,10 +448,12 @@ static void route_news(struct announce *announce, const struct zapi_event *event
 	if (event->state == vip->zebra && event->state != ZAPI_REJECTED)
 		return;
 	vip->zebra = event->state;
-	vip->since = wall_now();
 	note(vip, event->text);
 	if (event->state == ZAPI_REDISTRIBUTED)
 		confirmed(vip, DIRECTION_ANNOUNCE);
+	tell(vip, event->state == ZAPI_REDISTRIBUTED ? "zebra has selected the route"
+		  : vip->note                        ? vip->note
+						     : zapi_route_state_text(event->state));
 	if (event->state == ZAPI_REJECTED)
 		log_warn("zapi", "zebra does not use our route", "address=%s reason=%s",
 			prefix_address(&vip->address, buf), event->text);
@@ -442,6 +470,7 @@ void announce_zebra(struct announce *announce, const struct zapi_event *event)
 		vec_foreach (&announce->vips, vip, i) {
 			if (vip->wanted)
 				vip->zebra = ZAPI_PENDING;
+			tell(vip, "the connection to zebra is lost");
 		}
 		break;
 	case ZAPI_EVENT_ROUTE: route_news(announce, event); break;
@@ -452,13 +481,15 @@ void announce_zebra(struct announce *announce, const struct zapi_event *event)
 /* Life */
 
 void announce_init(struct announce *announce, struct loop *loop, const struct config *config,
-	struct loopback *loopback, struct zapi *zapi, struct metrics *metrics)
+	struct loopback *loopback, struct zapi *zapi, struct metrics *metrics,
+	struct journal *journal)
 {
 	*announce = (struct announce){.loop = loop,
 		.config = config,
 		.loopback = loopback,
 		.zapi = zapi,
-		.metrics = metrics};
+		.metrics = metrics,
+		.journal = journal};
 	vec_init(&announce->vips, vip_cmp);
 	vec_init(&announce->owners, owner_cmp);
 }
@@ -528,5 +559,5 @@ void announce_unbind_all(struct announce *announce)
 	struct vip *vip;
 
 	vec_foreach (&announce->vips, vip, i)
-		unbind(vip);
+		unbind(vip, "everything is withdrawn");
 }

@@ -10,6 +10,7 @@
 #include <cosmolet/zapi.h>
 
 #include "config.h"
+#include "journal.h"
 #include "loopback.h"
 #include "metrics.h"
 #include "plan.h"
@@ -55,7 +56,8 @@ struct vip {
 	struct zapi_route route; /* as zebra was told */
 	enum zapi_route_state zebra;
 	char *note;              /* what zebra or the kernel objects to; NULL: nothing */
-	double since;            /* wall clock: in this state */
+	enum vip_state told;     /* to the journal */
+	double since;            /* wall clock: in that state */
 	struct mono changed;     /* when the cause of what is under way came in; 0: nothing is */
 	struct loop_timer timer; /* retry of a bind, or the end of waiting for a withdrawal */
 	struct loop_job job;     /* decide anew */
@@ -72,6 +74,7 @@ struct announce {
 	struct loopback *loopback;
 	struct zapi *zapi;
 	struct metrics *metrics;
+	struct journal *journal;
 	struct vec vips;   /* struct vip, by address */
 	struct vec owners; /* struct owner, by namespace and name */
 	bool synced;
@@ -81,7 +84,8 @@ struct announce {
 
 /* Borrows everything. */
 void announce_init(struct announce *announce, struct loop *loop, const struct config *config,
-	struct loopback *loopback, struct zapi *zapi, struct metrics *metrics);
+	struct loopback *loopback, struct zapi *zapi, struct metrics *metrics,
+	struct journal *journal);
 /* Frees what is known; nothing is withdrawn by it. */
 void announce_deinit(struct announce *announce);
 

@@ -229,7 +229,7 @@ static void print_status(const json_t *json)
 	size_t i;
 
 	printf("node        %s, cosmolet %s", string_of(json, "node", ""),
-		string_of(json, "version", ""));
+		string_of(json, "cosmolet", ""));
 	if (strcmp(string_of(json, "drain", "none"), "none") != 0)
 		printf(", drained (%s): %s", string_of(json, "drain", ""),
 			string_of(json, "drained_by", ""));
@@ -265,14 +265,15 @@ static int run_status(const struct call *call)
 
 	if (r)
 		return r;
-	if (!strcmp(call->output, "json")) {
-		puts(body);
-		return EXIT_FINE;
-	}
 	json = json_loads(body, 0, NULL);
 	if (status != 200 || !json) {
 		fprintf(stderr, "cosmolet: the answer is no status: %s\n", body);
 		return EXIT_FAILED;
+	}
+	if (!strcmp(call->output, "json")) {
+		json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(13));
+		putchar('\n');
+		return EXIT_FINE;
 	}
 	print_status(json);
 	return EXIT_FINE;

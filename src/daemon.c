@@ -645,7 +645,7 @@ static void build_zapi(struct daemon *daemon, void (*notify)(void *data))
 	daemon_zapi_options(config, &options);
 	daemon->zapi = zapi_new(daemon->loop, &options, notify, daemon);
 	announce_init(&daemon->announce, daemon->loop, config, daemon->loopback, daemon->zapi,
-		&daemon->metrics);
+		&daemon->metrics, &daemon->journal);
 	drain_init(&daemon->drain, daemon->loop, &daemon->cluster, &daemon->announce, plan_all,
 		daemon);
 	daemon->initialised = true;
@@ -759,6 +759,7 @@ static void begin(struct daemon *daemon, struct config *config)
 	*daemon = (struct daemon){
 		.config = config,
 		.metrics = daemon->metrics,
+		.journal = daemon->journal,
 		.started = daemon->started,
 		.config_error = daemon->config_error,
 		.drain = {.signalled = daemon->drain.signalled},
@@ -817,6 +818,7 @@ int daemon_run(struct config *config)
 	config_free(before);
 	config_free(config);
 	free(daemon.config_error);
+	journal_deinit(&daemon.journal);
 	return code;
 }
 

@@ -15,6 +15,7 @@
 #include "drain.h"
 #include "filewatch.h"
 #include "http.h"
+#include "journal.h"
 #include "loopback.h"
 #include "metrics.h"
 #include "rival.h"
@@ -30,6 +31,7 @@ struct daemon {
 	char *config_error; /* why the file is not what we run with; NULL: it is */
 	struct loop *loop;
 	struct metrics metrics;
+	struct journal journal;
 	struct loopback *loopback;
 	struct zapi *zapi;
 	struct bgpd *bgpd;

@@ -11,6 +11,9 @@
 #include <jansson.h>
 #include <string.h>
 
+/* Goes up when a field is renamed, removed or means something else; not when one is added. */
+#define STATUS_VERSION 1
+
 static void set_string(json_t *object, const char *key, const char *value)
 {
 	json_object_set_new(object, key, value ? json_string(value) : json_null());
@@ -193,6 +196,43 @@ static json_t *would_json(const struct daemon *daemon)
 	return json;
 }
 
+static json_t *transitions_json(const struct journal *journal)
+{
+	const struct transition *entry;
+	json_t *list = json_array();
+	char buf[PREFIX_STRLEN];
+
+	for (size_t i = 0; (entry = journal_transition_at(journal, i)); i++) {
+		json_t *json = json_object();
+
+		set_seconds(json, "when", entry->when);
+		set_string(json, "address", prefix_address(&entry->address, buf));
+		set_string(json, "service", entry->service);
+		set_string(json, "from", entry->from);
+		set_string(json, "to", entry->to);
+		set_string(json, "why", entry->why);
+		json_array_append_new(list, json);
+	}
+	return list;
+}
+
+static json_t *latencies_json(const struct journal *journal)
+{
+	const struct latency *entry;
+	json_t *list = json_array();
+
+	for (size_t i = 0; (entry = journal_latency_at(journal, i)); i++) {
+		json_t *json = json_object();
+
+		set_seconds(json, "when", entry->when);
+		set_string(json, "direction", entry->direction);
+		json_object_set_new(
+			json, "ms", json_real((double)(int64_t)(entry->ms * 100 + .5) / 100));
+		json_array_append_new(list, json);
+	}
+	return list;
+}
+
 char *status_json(const struct daemon *daemon)
 {
 	json_auto_t *json = json_object();
@@ -201,7 +241,9 @@ char *status_json(const struct daemon *daemon)
 	struct view_address address;
 	struct view view;
 
-	set_string(json, "version", COSMOLET_VERSION);
+	set_number(json, "version", STATUS_VERSION);
+	set_string(json, "cosmolet", COSMOLET_VERSION);
+	set_seconds(json, "now", wall_now());
 	set_string(json, "node", daemon->config->node);
 	set_seconds(json, "started", daemon->started);
 	set_bool(json, "draining", daemon->announce.draining);
@@ -223,7 +265,9 @@ char *status_json(const struct daemon *daemon)
 		set_number(states, vip_state_text((enum vip_state)i), counts[i]);
 	json_object_set_new(json, "states", states);
 	json_object_set_new(json, "addresses", addresses);
-	return json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(13));
+	json_object_set_new(json, "transitions", transitions_json(&daemon->journal));
+	json_object_set_new(json, "latencies", latencies_json(&daemon->journal));
+	return json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(13));
 }
 
 char *status_ready(const struct daemon *daemon, bool *out_ready)
