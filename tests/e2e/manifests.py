@@ -33,12 +33,12 @@ def apply(kube: KubeApi, text: str, *options: str) -> str:
     return kube.kubectl('apply', *options, '-f', '-', stdin=text)
 
 
-def stored(kube: KubeApi, each: Object) -> Object:
-    """The object as the API server has it."""
-    namespace = each['metadata'].get('namespace')
-    where = ['--namespace', namespace] if namespace else []
-    kind = each['kind'] + ('.' + '.'.join(reversed(each['apiVersion'].split('/'))) if '/' in each['apiVersion'] else '')
-    return json.loads(kube.kubectl('get', kind, each['metadata']['name'], *where, '-o', 'json'))
+def lost(kube: KubeApi, objects: list[Object]) -> list[str]:
+    """What of the objects the API server, which has taken them, does not have."""
+    found = json.loads(kube.kubectl('get', '-o', 'json', '-f', '-', stdin=yaml.safe_dump_all(objects)))
+    found = found['items'] if found['kind'] == 'List' else [found]
+    assert len(found) == len(objects)
+    return [f'{sent["kind"]}{difference}' for sent, got in zip(objects, found) for difference in differences(sent, got)]
 
 
 def differences(sent: Any, found: Any, path: str = '') -> Iterator[str]:
@@ -58,11 +58,9 @@ def differences(sent: Any, found: Any, path: str = '') -> Iterator[str]:
 
 def delete(kube: KubeApi, objects: Iterable[Object]) -> None:
     """All but namespaces: nobody here could finish those."""
-    for each in objects:
-        if each['kind'] != 'Namespace':
-            namespace = each['metadata'].get('namespace')
-            kube.kubectl('delete', '--ignore-not-found', '--wait=false', each['kind'], each['metadata']['name'],
-                         *(['--namespace', namespace] if namespace else []))
+    rest = [each for each in objects if each['kind'] != 'Namespace']
+    if rest:
+        kube.kubectl('delete', '--ignore-not-found', '--wait=false', '-f', '-', stdin=yaml.safe_dump_all(rest))
 
 
 def crd(kube: KubeApi, group: str, version: str, kind: str, plural: str) -> None:

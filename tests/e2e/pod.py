@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,12 @@ class Pod(Cosmolet):
         if ready:
             self.wait_ready()
         return self
+
+    def execute(self, *argv: str) -> str:
+        """kubectl exec: a command in the pod's own mounts and environment."""
+        assert self.process is not None
+        enter = ['nsenter', f'--target={self.process.pid}', '--mount', '--root', '--net', '--', f'/{argv[0]}', *argv[1:]]
+        return subprocess.run(enter, env=self.environment, capture_output=True, text=True, check=False).stdout
 
     def probe(self, name: str) -> int:
         """The status that one of the container's probes finds."""
