@@ -5,10 +5,10 @@
  * tell where each object begins and ends, wherever the network cut the bytes. Only one object at a
  * time is kept as text, and the JSON library judges what is in it.
  *
- * The one hard idea: half of an object's bytes are members that nobody reads, managedFields before
- * all. They are recognised here by their place (section and key, never deeper, where a label may
- * have the same name), and null is put in the place of their value. So the expensive parser never
- * sees them.
+ * The one hard idea: most of an object's bytes are members that nobody reads, managedFields before
+ * all. Whoever reads the objects says which members he wants, as a tree of keys, and all others are
+ * left out here, key and value, so that the expensive parser never sees them. A key that is written
+ * with an escape could be any, so it stays. What was valid stays so.
  */
 #include "cut.h"
 
@@ -16,7 +16,7 @@
 #include <string.h>
 
 /* What happens to the bytes: none of ours; kept; left out, in the list or in an object; dropped. */
-enum { ENVELOPE, KEEP, SKIP_MEMBER, SKIP_HEAVY, DROP };
+enum { ENVELOPE, KEEP, SKIP_MEMBER, SKIP_INNER, DROP };
 
 /* What may come next in the envelope. */
 enum {
@@ -37,24 +37,18 @@ enum { OTHER, METADATA, ITEMS };
 
 #define LIST_KEY_MAX 64 /* longer ones are none that we know */
 
-static const struct {
-	const char *name;
-	const char *heavy[8];
-} sections[] = {
-	{"metadata", {"managedFields", "ownerReferences"}},
-	{"spec", {"containers", "initContainers", "ephemeralContainers", "volumes", "affinity",
-			 "tolerations", "topologySpreadConstraints"}},
-	{"status", {"images", "volumesInUse", "volumesAttached"}},
-};
-
 /* Bytes outside of strings that mean nothing to us, neither bracket nor quote nor comma. */
 static const bool is_structure[256] = {
 	['{'] = true, ['}'] = true, ['['] = true, [']'] = true, ['"'] = true, [','] = true};
 
-void cut_init(struct cut *cut, enum cut_shape shape, size_t max, cut_fn *fn, void *data)
+void cut_init(struct cut *cut, enum cut_shape shape, const struct cut_wanted *wanted, size_t max,
+	cut_fn *fn, void *data)
 {
-	*cut = (struct cut){
-		.shape = shape, .fn = fn, .data = data, .max = max ? max : CUT_OBJECT_MAX};
+	*cut = (struct cut){.shape = shape,
+		.wanted = wanted,
+		.fn = fn,
+		.data = data,
+		.max = max ? max : CUT_OBJECT_MAX};
 }
 
 void cut_deinit(struct cut *cut)
@@ -105,8 +99,7 @@ static void keep_key(struct cut *cut, const char *bytes, size_t n)
 /* Keeps the bytes if they belong to a piece, or to a key of the list. */
 static void keep(struct cut *cut, const char *bytes, size_t n)
 {
-	if (cut->mode == KEEP || cut->mode == DROP)
-		cut->seen += n;
+	cut->seen += n;
 	if (cut->mode == ENVELOPE)
 		keep_key(cut, bytes, n);
 	else if (cut->mode == KEEP && n <= cut->max - cut->size)
@@ -118,19 +111,32 @@ static void keep(struct cut *cut, const char *bytes, size_t n)
 /* Looked at after each token, so that it does not depend on how the bytes were split. */
 static int check_end(struct cut *cut)
 {
-	if (cut->mode == ENVELOPE || cut->seen / CUT_ENDLESS <= cut->max)
+	if (cut->mode == ENVELOPE || cut->mode == SKIP_MEMBER ||
+		cut->seen / CUT_ENDLESS <= cut->max)
 		return 0;
 	return bad(cut, "an object does not end");
+}
+
+/* What is wanted of a container that begins: what its key says, or in a list what the list does. */
+static const struct cut_wanted *wanted_next(const struct cut *cut)
+{
+	if (cut->mode != KEEP)
+		return NULL;
+	if (cut->depth == cut->base) /* the piece; of an event only a member is an object */
+		return cut->shape == CUT_LIST && cut->base > 1 ? cut->wanted : NULL;
+	return cut->stack[cut->depth - 1].bracket == '{' ? cut->next
+							 : cut->stack[cut->depth - 1].wanted;
 }
 
 static void push(struct cut *cut, char bracket)
 {
 	if (cut->depth < CUT_DEPTH_MAX)
-		cut->stack[cut->depth] = bracket;
+		cut->stack[cut->depth] = (struct cut_level){wanted_next(cut), bracket};
 	else if (cut->mode == KEEP)
 		cut->mode = DROP;
 	cut->depth++;
 	cut->key_next = bracket == '{';
+	cut->member_at = cut->size;
 }
 
 /* false: not the bracket that was opened. Beyond the greatest depth they are only counted. */
@@ -140,12 +146,13 @@ static bool pop(struct cut *cut, char bracket)
 
 	cut->depth--;
 	cut->key_next = false;
-	return cut->depth >= CUT_DEPTH_MAX || cut->stack[cut->depth] == open;
+	return cut->depth >= CUT_DEPTH_MAX || cut->stack[cut->depth].bracket == open;
 }
 
 static bool in_object(const struct cut *cut)
 {
-	return cut->depth > 0 && cut->depth <= CUT_DEPTH_MAX && cut->stack[cut->depth - 1] == '{';
+	return cut->depth > 0 && cut->depth <= CUT_DEPTH_MAX &&
+	       cut->stack[cut->depth - 1].bracket == '{';
 }
 
 /* Whether the key just read is this word. What is kept of it includes the closing quote. */
@@ -156,6 +163,13 @@ static bool key_is(const struct cut *cut, const char *word)
 	return cut->size - cut->key_at == n + 1 && memcmp(cut->text + cut->key_at, word, n) == 0;
 }
 
+static bool key_begins(const struct cut *cut, const char *word)
+{
+	size_t n = strlen(word);
+
+	return cut->size - cut->key_at > n && memcmp(cut->text + cut->key_at, word, n) == 0;
+}
+
 static void key_of_list(struct cut *cut)
 {
 	cut->member = key_is(cut, "items") ? ITEMS : key_is(cut, "metadata") ? METADATA : OTHER;
@@ -163,32 +177,28 @@ static void key_of_list(struct cut *cut)
 	cut->want = COLON;
 }
 
-static void key_of_section(struct cut *cut)
+/* Leaves out the member whose key was just read, with the comma before it. */
+static void leave_out(struct cut *cut)
 {
-	for (const char *const *key = sections[cut->section - 1].heavy; *key; key++) {
-		if (!key_is(cut, *key))
-			continue;
-		keep(cut, ":null", 5);
-		cut->skip = cut->depth;
-		if (cut->mode == KEEP)
-			cut->mode = SKIP_HEAVY;
-		return;
-	}
+	cut->size = cut->member_at;
+	cut->skip = cut->depth;
+	cut->mode = SKIP_INNER;
 }
 
-/* In a watch, the object is a member of the piece. */
 static void key_of_piece(struct cut *cut)
 {
-	unsigned depth = cut->base + (cut->shape == CUT_LIST ? 1 : 2);
+	const struct cut_wanted *wanted = cut->stack[cut->depth - 1].wanted;
+	bool of_event = cut->shape == CUT_WATCH && cut->depth == cut->base + 1;
 
-	if (cut->depth == depth + 1 && cut->section)
-		key_of_section(cut);
-	if (cut->depth != depth)
+	cut->next = of_event && key_is(cut, "object") ? cut->wanted : NULL;
+	if (!wanted || memchr(cut->text + cut->key_at, '\\', cut->size - cut->key_at))
 		return;
-	cut->section = 0;
-	for (size_t i = 0; i < N_ELEMENTS(sections); i++)
-		if (key_is(cut, sections[i].name))
-			cut->section = (uint8_t)(i + 1);
+	while (wanted->key &&
+		!(wanted->begins ? key_begins(cut, wanted->key) : key_is(cut, wanted->key)))
+		wanted++;
+	cut->next = wanted->members;
+	if (!wanted->key)
+		leave_out(cut);
 }
 
 static void string_begin(struct cut *cut, bool is_key)
@@ -252,7 +262,6 @@ static void piece_begin(struct cut *cut)
 {
 	cut->mode = KEEP;
 	cut->base = cut->depth;
-	cut->section = 0;
 	cut->size = 0;
 	cut->seen = 0;
 }
@@ -288,8 +297,18 @@ static int close_bracket(struct cut *cut, const char *at, const char *end)
 /* A value that is left out ends before the comma or the bracket of what is around it. */
 static bool skip_ends(const struct cut *cut, char c)
 {
-	return (cut->mode == SKIP_MEMBER || cut->mode == SKIP_HEAVY) && cut->depth == cut->skip &&
+	return (cut->mode == SKIP_MEMBER || cut->mode == SKIP_INNER) && cut->depth == cut->skip &&
 	       (c == ',' || c == '}');
+}
+
+/* Where everything before it was left out, so is the comma. */
+static int take_comma(struct cut *cut, const char *at)
+{
+	cut->key_next = in_object(cut);
+	cut->member_at = cut->size;
+	if (cut->mode != KEEP || cut->text[cut->size - 1] != '{')
+		keep(cut, at, 1);
+	return 0;
 }
 
 /* One byte that means something: inside of a piece, or of a member of the list that is left out. */
@@ -297,11 +316,11 @@ static int take_structure(struct cut *cut, const char *at, const char *end)
 {
 	if (*at == '}' || *at == ']')
 		return close_bracket(cut, at, end);
+	if (*at == ',')
+		return take_comma(cut, at);
 	keep(cut, at, 1);
 	if (*at == '"')
 		string_begin(cut, cut->key_next && in_object(cut));
-	else if (*at == ',')
-		cut->key_next = in_object(cut);
 	else
 		push(cut, *at);
 	return 0;

@@ -23,42 +23,73 @@ enum cut_piece {
 	CUT_TOO_LARGE /* an object was passed over; text: how it began */
 };
 
+/* The members of an object that are of interest, to the first one without a key. */
+struct cut_wanted {
+	const char *key;
+	const struct cut_wanted *members; /* of it, or of each one in a list; NULL: all */
+	bool begins;                      /* all keys that begin so */
+};
+
+#define CUT_WHOLE(word)       \
+	{                     \
+		.key = (word) \
+	}
+#define CUT_PART(word, of_them)                     \
+	{                                           \
+		.key = (word), .members = (of_them) \
+	}
+#define CUT_LAST            \
+	{                   \
+		.key = NULL \
+	}
+
 /*
- * Gets each piece, its text borrowed and followed by a NUL. Values of heavy keys that nobody reads
- * are null in it. false: enough, which ends the feeding.
+ * Gets each piece, its text borrowed and followed by a NUL. Of an object, only what is wanted is in
+ * it. false: enough, which ends the feeding.
  */
 typedef bool cut_fn(void *data, enum cut_piece piece, const char *text, size_t size);
 
+struct cut_level {
+	const struct cut_wanted *wanted; /* of its members; NULL: all */
+	char bracket;
+};
+
 struct cut {
 	enum cut_shape shape;
+	const struct cut_wanted *wanted;
 	cut_fn *fn;
 	void *data;
 	size_t max;
 	/* where we are */
 	unsigned depth;
-	char stack[CUT_DEPTH_MAX];
-	uint8_t mode;    /* what happens to the bytes */
-	uint8_t want;    /* what may come next outside of pieces */
-	uint8_t member;  /* the one of the list whose value comes */
-	uint8_t section; /* the one of the object we are in */
+	struct cut_level stack[CUT_DEPTH_MAX];
+	const struct cut_wanted *next; /* of the value of this key */
+	uint8_t mode;                  /* what happens to the bytes */
+	uint8_t want;                  /* what may come next outside of pieces */
+	uint8_t member;                /* the one of the list whose value comes */
 	bool in_string;
 	bool escaped;
-	bool key_next; /* the next string of this object is a key */
-	bool is_key;   /* this string is one */
-	bool items;    /* the list had them */
-	unsigned base; /* the depth around the piece */
-	unsigned skip; /* the depth around the value that is left out */
-	size_t key_at; /* where in text the key begins */
+	bool key_next;    /* the next string of this object is a key */
+	bool is_key;      /* this string is one */
+	bool items;       /* the list had them */
+	unsigned base;    /* the depth around the piece */
+	unsigned skip;    /* the depth around the value that is left out */
+	size_t key_at;    /* where in text the key begins */
+	size_t member_at; /* where its member does, with the comma before it */
 	/* the piece so far */
 	char *text;
 	size_t size;
 	size_t room;
-	size_t seen; /* octets of the piece, kept or dropped */
+	size_t seen; /* octets of the piece, kept or not */
 	char error[160];
 };
 
-/* max: octets of one object; 0: CUT_OBJECT_MAX. */
-void cut_init(struct cut *cut, enum cut_shape shape, size_t max, cut_fn *fn, void *data);
+/*
+ * wanted: of each object, borrowed; NULL: all. max: octets of one object that are kept; 0:
+ * CUT_OBJECT_MAX.
+ */
+void cut_init(struct cut *cut, enum cut_shape shape, const struct cut_wanted *wanted, size_t max,
+	cut_fn *fn, void *data);
 /* Zeroed is fine. */
 void cut_deinit(struct cut *cut);
 

@@ -6,6 +6,8 @@
 
 #include <cosmolet/k8s.h>
 
+#include "cut.h"
+
 /* Whether such objects live in a namespace. */
 bool object_is_namespaced(enum k8s_resource resource);
 
@@ -24,6 +26,17 @@ struct object_fault {
 must_check int object_read(enum k8s_resource resource, const json_t *json,
 	const char *annotation_prefix, struct k8s_object **out, char **out_problem,
 	struct object_fault *out_fault);
+
+/* What is read of an object, for the cut; it points into itself, and must not be moved. */
+struct object_wanted {
+	struct cut_wanted annotations[2];
+	struct cut_wanted metadata[8];
+	struct cut_wanted object[8];
+};
+
+/* Borrows the prefix; NULL: all annotations. */
+void object_wanted_init(
+	struct object_wanted *out, enum k8s_resource resource, const char *annotation_prefix);
 
 /* Moves it into one allocation; never NULL. The old one is gone. */
 struct k8s_object *object_pack(struct k8s_object *object);

@@ -55,6 +55,7 @@ struct reflector {
 	struct loop_timer timer;
 	struct request *request;
 	struct cut cut;
+	struct object_wanted wanted;
 	bool running;
 	bool listing; /* what the timer or the request is about: else watching */
 	enum list_from from;
@@ -403,7 +404,7 @@ static void start_list(struct reflector *reflector)
 		list_version(reflector), reflector->next_page);
 
 	str_set(&reflector->list_version, NULL);
-	cut_init(&reflector->cut, CUT_LIST, 0, on_list_piece, reflector);
+	cut_init(&reflector->cut, CUT_LIST, reflector->wanted.object, 0, on_list_piece, reflector);
 	reflector->request = request_start(reflector->options.requests,
 		&(struct request_options){path, true, mono_s(ANSWER_LIMIT_S), mono_s(LIST_LIMIT_S),
 			on_open, on_body, list_done, reflector});
@@ -484,7 +485,8 @@ static void start_watch(struct reflector *reflector)
 	reflector->started = mono_now();
 	path = query_watch(&reflector->options, reflector->labels, reflector->beta,
 		reflector->version, seconds);
-	cut_init(&reflector->cut, CUT_WATCH, 0, on_watch_piece, reflector);
+	cut_init(
+		&reflector->cut, CUT_WATCH, reflector->wanted.object, 0, on_watch_piece, reflector);
 	reflector->request = request_start(reflector->options.requests,
 		&(struct request_options){path, false, mono_s(ANSWER_LIMIT_S),
 			mono_s((int64_t)seconds + WATCH_GRACE_S), on_open, on_body, watch_done,
@@ -518,6 +520,7 @@ struct reflector *reflector_new(const struct reflector_options *options)
 				       : xstrdup(resource);
 
 	reflector->options = *options;
+	object_wanted_init(&reflector->wanted, options->resource, options->annotation_prefix);
 	stream_init(
 		&reflector->stream, options->events, name, options->resource == K8S_ENDPOINTSLICES);
 	reflector->stream.hidden = true;

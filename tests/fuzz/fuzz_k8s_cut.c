@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "cut.h"
+#include "object.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -36,11 +36,13 @@ static bool add(void *data, enum cut_piece piece, const char *text, size_t size)
 static int cut_all(
 	enum cut_shape shape, const char *bytes, size_t size, size_t step, struct tally *tally)
 {
+	struct object_wanted wanted;
 	struct cut cut;
 	int r = 0;
 
+	object_wanted_init(&wanted, K8S_PODS, "cosmolet.");
 	*tally = (struct tally){0};
-	cut_init(&cut, shape, 1000, add, tally);
+	cut_init(&cut, shape, wanted.object, 1000, add, tally);
 	for (size_t at = 0; at < size && !r; at += step)
 		r = cut_feed(&cut, bytes + at, MIN(step, size - at));
 	if (!r)
