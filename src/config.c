@@ -278,11 +278,19 @@ static int decode_string(struct load *load, const struct where *where, const cha
 	return 0;
 }
 
+/* The original's words that have another name here: "text" is its only other form of a log line. */
+static const char *renamed(const struct where *where, const char *text)
+{
+	bool format = where->key && !strcmp(where->key, "logging.format");
+
+	return format && !strcmp(text, "text") ? "logfmt" : text;
+}
+
 static int decode_choice(struct load *load, const struct where *where, const struct key *key,
 	const char *text, int *out)
 {
 	auto_free char *allowed = words_listed(key->words);
-	int index = word_index(key->words, text);
+	int index = word_index(key->words, renamed(where, text));
 
 	if (index < 0)
 		return refuse(load, where, "\"%s\" is not allowed; write %s", text, allowed);

@@ -107,7 +107,7 @@ START_TEST(the_originals_keys_are_read)
 		"services: {namespaces: [default]}\n"
 		"loop_interval_seconds: 30\n"
 		"bgp: {enabled: true, asn: 65001}\n"
-		"logging: {level: info, format: json}\n"
+		"logging: {level: info, format: text}\n"
 		"frr: {socket_path: /var/run/frr, config_path: /etc/frr/frr.conf}\n";
 	auto_config struct config *config = NULL;
 	auto_free char *error = NULL;
@@ -115,6 +115,7 @@ START_TEST(the_originals_keys_are_read)
 	setenv("NODE_NAME", "n1", 1);
 	ck_assert_msg(load(yaml, &config, &error) == 0, "%s", error);
 	ck_assert_str_eq(config->frr_socket_path, "/var/run/frr/zserv.api");
+	ck_assert_int_eq(config->logging_format, LOG_LOGFMT);
 	ck_assert_uint_eq(config->n_warnings, 4);
 	ck_assert_str_eq(config->warnings[0],
 		PATH ":2:24: loop_interval_seconds no longer acts: "
