@@ -10,11 +10,8 @@
  */
 #include "announce.h"
 
-#include <cosmolet/log.h>
-
 #include <string.h>
 
-#define BIND_RETRY    mono_s(5)
 #define WITHDRAW_WAIT mono_s(3) /* for the route's first word; there is none if nobody knows it */
 
 static void decide(struct loop_job *job);
@@ -34,7 +31,7 @@ enum vip_state vip_state(const struct vip *vip)
 	if (!vip->wanted)
 		return vip->withdrawing ? VIP_WITHDRAWING : VIP_DOWN;
 	if (!vip->bound && !vip->foreign)
-		return VIP_UNBOUND;
+		return vip->binding ? VIP_PENDING : VIP_UNBOUND;
 	switch (vip->zebra) {
 	case ZAPI_REDISTRIBUTED: return VIP_ANNOUNCED;
 	case ZAPI_REJECTED: return VIP_REJECTED;
@@ -164,10 +161,29 @@ static void log_transition(const struct vip *vip, const struct claim *claim)
 		service, reason_word(reason), claim_text(claim));
 }
 
+static void set_binding(struct vip *vip, bool binding)
+{
+	struct announce *announce = vip->announce;
+
+	announce->n_binding += binding;
+	announce->n_binding -= vip->binding;
+	vip->binding = binding;
+}
+
+/* Once everything that was wanted at the first complete picture is bound, or cannot be. */
+static void complete(struct announce *announce)
+{
+	if (!announce->completing || announce->n_binding)
+		return;
+	announce->completing = false;
+	zapi_complete(announce->zapi);
+}
+
 static void unbind(struct vip *vip, const char *why)
 {
 	loop_timer_stop(&vip->timer);
 	loopback_remove(vip->announce->loopback, &vip->address);
+	set_binding(vip, false);
 	vip->bound = vip->foreign = vip->withdrawing = false;
 	vip->zebra = ZAPI_PENDING;
 	note(vip, NULL);
@@ -187,35 +203,32 @@ static void on_withdraw_timer(struct loop_timer *timer)
 	drop_if_idle(vip);
 }
 
-static void on_bind_timer(struct loop_timer *timer)
+static void take_binding(struct vip *vip, enum loopback_state state, const char *error)
 {
-	struct vip *vip = container_of(timer, struct vip, timer);
+	unsigned suppressed;
+	char buf[PREFIX_STRLEN];
+	bool was_foreign = vip->foreign;
 
-	loop_job_queue(vip->announce->loop, &vip->job, decide);
+	set_binding(vip, state == LOOPBACK_PENDING);
+	vip->bound = state == LOOPBACK_BOUND;
+	vip->foreign = state == LOOPBACK_FOREIGN;
+	if (vip->foreign && !was_foreign)
+		log_warn("loopback", "already there, and not ours: used, and left alone",
+			"address=%s", prefix_address(&vip->address, buf));
+	if (state == LOOPBACK_FAILED && error) {
+		if (log_allowed(&vip->announce->bind_limit, &suppressed))
+			log_warn("loopback", "cannot bind; it is tried again",
+				"address=%s error=%s suppressed=%u",
+				prefix_address(&vip->address, buf), error, suppressed);
+		note(vip, error);
+	}
 }
 
 static bool bind_vip(struct vip *vip)
 {
-	auto_free char *error = NULL;
-	char buf[PREFIX_STRLEN];
-	enum loopback_outcome outcome;
-
-	if (vip->bound || vip->foreign)
-		return true;
-	outcome = loopback_add(vip->announce->loopback, &vip->address, &error);
-	vip->bound = outcome == LOOPBACK_BOUND;
-	vip->foreign = outcome == LOOPBACK_FOREIGN;
-	if (outcome == LOOPBACK_FOREIGN)
-		log_warn("loopback", "already there, and not ours: used, and left alone",
-			"address=%s", prefix_address(&vip->address, buf));
-	if (outcome != LOOPBACK_FAILED)
-		return true;
-	if (!vip->note || strcmp(vip->note, error) != 0)
-		log_warn("loopback", "cannot bind", "address=%s error=%s",
-			prefix_address(&vip->address, buf), error);
-	note(vip, error);
-	loop_timer_after(vip->announce->loop, &vip->timer, BIND_RETRY, on_bind_timer);
-	return false;
+	if (!vip->bound && !vip->foreign)
+		take_binding(vip, loopback_add(vip->announce->loopback, &vip->address), NULL);
+	return vip->bound || vip->foreign;
 }
 
 static void go_up(struct vip *vip, const struct claim *claim)
@@ -246,6 +259,7 @@ static void go_down(struct vip *vip)
 	struct announce *announce = vip->announce;
 
 	loop_timer_stop(&vip->timer);
+	set_binding(vip, false);
 	if (vip->asked) {
 		vip->asked = false;
 		vip->withdrawing = true;
@@ -410,7 +424,28 @@ void announce_synced(struct announce *announce)
 	/* At once and not as jobs: zebra must hear of all that is wanted before "that was all". */
 	for (size_t i = announce->vips.n; i-- > 0;)
 		decide(&((struct vip *)announce->vips.items[i])->job);
-	zapi_complete(announce->zapi);
+	announce->completing = true;
+	complete(announce);
+}
+
+/* The loopback */
+
+void announce_bound(struct announce *announce, const struct prefix *address,
+	enum loopback_state state, const char *error)
+{
+	struct vip *vip = find_vip(announce, address);
+
+	if (vip) {
+		bool was_bound = vip->bound || vip->foreign;
+
+		take_binding(vip, state, error);
+		if (vip->wanted && !was_bound && (vip->bound || vip->foreign)) {
+			note(vip, NULL);
+			go_up(vip, vip_claim(vip));
+		}
+		tell(vip, error ? error : "the loopback has answered");
+	}
+	complete(announce);
 }
 
 /* zebra */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <cosmolet/log.h>
 #include <cosmolet/loop.h>
 #include <cosmolet/vec.h>
 #include <cosmolet/zapi.h>
@@ -51,6 +52,7 @@ struct vip {
 	bool wanted;
 	bool bound;
 	bool foreign; /* bound by somebody else: used, and left alone */
+	bool binding; /* the loopback has not answered yet */
 	bool asked;   /* zebra was told to have it */
 	bool withdrawing;
 	struct zapi_route route; /* as zebra was told */
@@ -59,7 +61,7 @@ struct vip {
 	enum vip_state told;     /* to the journal */
 	double since;            /* wall clock: in that state */
 	struct mono changed;     /* when the cause of what is under way came in; 0: nothing is */
-	struct loop_timer timer; /* retry of a bind, or the end of waiting for a withdrawal */
+	struct loop_timer timer; /* the end of waiting for a withdrawal */
 	struct loop_job job;     /* decide anew */
 };
 
@@ -77,7 +79,10 @@ struct announce {
 	struct journal *journal;
 	struct vec vips;   /* struct vip, by address */
 	struct vec owners; /* struct owner, by namespace and name */
+	size_t n_binding;
+	struct log_limit bind_limit;
 	bool synced;
+	bool completing; /* zebra is to hear that this was all, once everything is bound */
 	bool zebra_up;
 	bool draining;
 };
@@ -104,6 +109,10 @@ void announce_synced(struct announce *announce);
 
 /* Another configuration, which must outlive this; every service is then to be told anew. */
 void announce_configure(struct announce *announce, const struct config *config);
+
+/* The loopback's news. error: why it cannot be bound, or NULL. */
+void announce_bound(struct announce *announce, const struct prefix *address,
+	enum loopback_state state, const char *error);
 
 /* zebra's news. */
 void announce_zebra(struct announce *announce, const struct zapi_event *event);

@@ -118,6 +118,13 @@ static const struct key keys[] = {
 		"`connected` or `table-direct`), or not at all."},
 	{"loopback.interface", STRING, AT(loopback_interface), "lo", NULL, 0, 0,
 		"The interface that carries them."},
+	{"loopback.lease_seconds", INTEGER, AT(loopback_lease_seconds), "300", NULL, 0, 86400,
+		"`connected`: the kernel removes the addresses that long after the last sign of "
+		"life, so that a dead daemon cannot announce for ever; 0: it never does."},
+	{"loopback.ledger_directory", STRING, AT(loopback_ledger_directory), "/run/cosmolet", NULL,
+		0, 0,
+		"`address`, before Linux 5.18, which keep no mark with an address: where it is "
+		"written which of them are ours."},
 	{"frr.socket_path", STRING, AT(frr_socket_path), "/var/run/frr/zserv.api", NULL, 0, 0,
 		"zebra's ZAPI socket, or the directory that holds `zserv.api`."},
 	{"frr.stale_seconds", INTEGER, AT(frr_stale_seconds), "300", NULL, 1, 86400,
@@ -882,6 +889,7 @@ static const struct {
 	{"announce.distance", CHANGE_RESTART},
 	{"announce.tag", CHANGE_RESTART},
 	{"announce.drain_tag", CHANGE_RESTART},
+	{"loopback.lease_seconds", CHANGE_RESTART},
 	{"loopback.", CHANGE_WITHDRAW},
 	{"frr.socket_path", CHANGE_WITHDRAW},
 	{"frr.stale_seconds", CHANGE_RESTART},

@@ -75,6 +75,8 @@ struct config {
 	uint32_t announce_drain_on; /* 1 << enum config_drain_on */
 	int loopback_mode;
 	char *loopback_interface;
+	int64_t loopback_lease_seconds;
+	char *loopback_ledger_directory;
 	char *frr_socket_path;
 	int64_t frr_stale_seconds;
 	char *http_listen;

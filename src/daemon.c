@@ -9,6 +9,7 @@
 #include "daemon.h"
 
 #include "plan.h"
+#include "rtnl.h"
 #include "status.h"
 #include "why.h"
 
@@ -279,6 +280,14 @@ static void on_bgpd(void *data)
 		log_err("bgpd", BGPD_DEAF_TEXT);
 	else
 		log_info("bgpd", "bgpd was restarted, and hears of our routes again");
+}
+
+static void on_bound(
+	void *data, const struct prefix *address, enum loopback_state state, const char *error)
+{
+	struct daemon *daemon = data;
+
+	announce_bound(&daemon->announce, address, state, error);
 }
 
 static void on_loopback_problem(void *data, const char *text)
@@ -613,11 +622,22 @@ static int build_base(struct daemon *daemon, loop_signal_fn *on_signals)
 
 static int build_loopback(struct daemon *daemon)
 {
+	const struct config *config = daemon->config;
 	auto_free char *error = NULL;
-	int r = loopback_new(daemon->loop, (enum config_loopback)daemon->config->loopback_mode,
-		daemon->config->loopback_interface, daemon->config->dry_run, on_loopback_problem,
-		daemon, &daemon->loopback, &error);
+	struct loopback_options options = {
+		.mode = (enum config_loopback)config->loopback_mode,
+		.interface = config->loopback_interface,
+		.ledger = rtnl_marks_addresses() ? NULL : config->loopback_ledger_directory,
+		.observe = config->dry_run,
+		.news = on_bound,
+		.problem = on_loopback_problem,
+		.data = daemon,
+	};
+	int r;
 
+	if (config->word == ZAPI_CONNECTED) /* there the address itself is the announcement */
+		options.lease_s = (uint32_t)config->loopback_lease_seconds;
+	r = loopback_new(daemon->loop, &options, &daemon->loopback, &error);
 	return r < 0 ? fail("loopback", error) : 0;
 }
 

@@ -3,53 +3,93 @@
  * The loopback. The hard part: the kernel's state is shared with everybody, so what we remember can
  * be wrong at any time.
  *
- * There is one way to be right again, the audit: list what the kernel has, keep what carries our
- * mark, add what is missing. It runs at the start, when the kernel says that something of ours was
- * removed or an interface changed, when messages were lost (libnl reports ENOBUFS as "no memory"),
- * and every ten minutes. Requests go over one socket and are answered at once; the kernel's news
- * come over another.
+ * There is one way to be right again, the audit: list what the kernel has, keep what is ours, add
+ * what is missing. It runs at the start, when the kernel says that something of ours changed or the
+ * interface did, when messages were lost, and every ten minutes.
+ *
+ * Whatever an address needs is found out when its turn comes, from what is true then; so it does
+ * not matter how often the mind changed while it stood in the queue. A batch goes out at a time,
+ * and none while an audit runs: the loop turns between them, and no answer is ever older than the
+ * picture that it is put into.
  */
 #include "loopback.h"
+
+#include "ledger.h"
+#include "rtnl.h"
 
 #include <cosmolet/vec.h>
 
 #include <errno.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <netlink/msg.h>
-#include <netlink/netlink.h>
-#include <netlink/socket.h>
+#include <poll.h>
 #include <string.h>
-
-#ifndef IFA_PROTO /* Linux 5.18 */
-#define IFA_PROTO 11
-#endif
 
 #define AUDIT_EVERY  mono_s(600)
 #define AUDIT_DELAY  mono_ms(20) /* merges the many messages of one change */
-#define EVENT_BUFFER (4 << 20)
+#define AUDIT_RETRY  mono_ms(200)
+#define SEND_TIME    mono_ms(4) /* for which a send should hold up the loop, at most */
+#define RETRY_FIRST  mono_s(1)
+#define RETRY_LAST   mono_s(60)
+#define FIRST_AUDITS 50   /* others may change things just then */
+#define ANSWER_LIMIT 5000 /* ms, at the start and at the end, when nothing else can be done */
+
+enum wish { UNDECIDED, WANTED, UNWANTED };
 
 struct entry {
 	struct prefix address;
-	bool wanted;
-	bool present; /* in the kernel, as far as we know, and ours */
+	enum wish wish;
+	bool ours;    /* in the kernel, as far as we know, and by us */
+	bool foreign; /* in the kernel, by somebody else */
+	bool renew;
+	bool queued;
+	bool out;  /* it is in the batch that waits for answers */
+	bool seen; /* by the audit that runs */
+	bool bound_before;
+	enum loopback_state told; /* what the owner knows */
+	char *error;
+	TAILQ_ENTRY(entry) next;
+};
+
+TAILQ_HEAD(entries, entry);
+
+struct request {
+	uint32_t sequence;
+	enum rtnl_operation operation;
+	struct entry *entry; /* NULL: answered */
 };
 
 struct loopback {
 	struct loop *loop;
-	enum config_loopback mode;
-	bool observe;
+	struct loopback_options options;
 	char *interface;
-	unsigned ifindex;
-	void (*problem)(void *data, const char *text);
-	void *data;
-	struct nl_sock *requests;
-	struct nl_sock *events;
-	struct loop_io io;
+	struct rtnl_form form;
+	struct rtnl *rtnl;
+	struct ledger *ledger;
+	char *ledger_error; /* as told; NULL: none */
+	struct loop_io requests_io;
+	struct loop_io news_io;
+	struct loop_job pump_job;
 	struct loop_timer audit_timer;
-	struct vec entries; /* struct entry, by address */
+	struct loop_timer retry_timer;
+	struct loop_timer renew_timer;
+	struct mono retry_delay;
+	struct vec entries;   /* struct entry, by address */
+	struct entries queue; /* those that may need something */
+	struct request requests[RTNL_BATCH];
+	size_t batch_size;
+	size_t n_requests;
+	size_t n_out;      /* of these, those without an answer */
+	uint8_t dumping;   /* the family that an audit asks for; 0: none runs */
+	bool audit_failed; /* the one that runs */
+	bool audit_wanted;
+	bool closing;
+	unsigned repaired; /* since it was last told */
 	struct loopback_status status;
 };
+
+static void pump(struct loop_job *job);
+
+/* Entries */
 
 static int entry_cmp(const void *a, const void *b)
 {
@@ -77,334 +117,667 @@ static struct entry *get_entry(struct loopback *loopback, const struct prefix *a
 	return entry;
 }
 
-static void drop_entry(struct loopback *loopback, struct entry *entry)
+static void entry_destroy(void *item)
 {
-	vec_remove(&loopback->entries, entry);
+	struct entry *entry = item;
+
+	free(entry->error);
 	free(entry);
+}
+
+/* Forgets one of which nothing is left. */
+static void drop_if_idle(struct loopback *loopback, struct entry *entry)
+{
+	if (entry->wish == WANTED || entry->ours || entry->queued || entry->out)
+		return;
+	vec_remove(&loopback->entries, entry);
+	entry_destroy(entry);
+}
+
+static void enqueue(struct loopback *loopback, struct entry *entry)
+{
+	if (!entry->queued)
+		TAILQ_INSERT_TAIL(&loopback->queue, entry, next);
+	entry->queued = true;
+	loop_job_queue(loopback->loop, &loopback->pump_job, pump);
+}
+
+static void tell(struct loopback *loopback, struct entry *entry, enum loopback_state state)
+{
+	if (entry->wish != WANTED || entry->told == state || loopback->closing)
+		return;
+	entry->told = state;
+	entry->bound_before = entry->bound_before || state == LOOPBACK_BOUND;
+	loopback->options.news(loopback->options.data, &entry->address, state,
+		state == LOOPBACK_FAILED ? entry->error : NULL);
+}
+
+/* Trying again */
+
+static void on_retry_timer(struct loop_timer *timer)
+{
+	struct loopback *loopback = container_of(timer, struct loopback, retry_timer);
+	struct entry *entry;
+
+	vec_foreach (&loopback->entries, entry, i)
+		enqueue(loopback, entry);
+}
+
+/* One delay for all: what refuses one address mostly refuses every one. */
+static void retry_later(struct loopback *loopback)
+{
+	if (loopback->retry_timer.loop || loopback->closing)
+		return;
+	loop_timer_after(
+		loopback->loop, &loopback->retry_timer, loopback->retry_delay, on_retry_timer);
+	loopback->retry_delay.ns = MIN(loopback->retry_delay.ns * 2, RETRY_LAST.ns);
+}
+
+static void fail_entry(struct loopback *loopback, struct entry *entry, char *error)
+{
+	bool same = entry->error && !strcmp(entry->error, error);
+
+	free(entry->error);
+	entry->error = error;
+	if (!same && entry->told == LOOPBACK_FAILED)
+		entry->told = LOOPBACK_PENDING; /* another reason is news */
+	loopback->status.errors++;
+	retry_later(loopback);
+	tell(loopback, entry, LOOPBACK_FAILED);
+}
+
+/* In words that say what to do, where we know it. */
+static char *error_text(const struct loopback *loopback, int error, const char *kernel)
+{
+	switch (-error) {
+	case EPERM:
+		return xstrdup("permission denied: it takes CAP_NET_ADMIN (or loopback.mode: "
+			       "none)");
+	case ENODEV: return xasprintf("there is no interface \"%s\" any more", loopback->interface);
+	case ENETDOWN:
+		return xasprintf("the interface \"%s\" is down: ip link set %s up",
+			loopback->interface, loopback->interface);
+	default:
+		return kernel ? xasprintf("%s (%s)", strerror(-error), kernel)
+			      : xstrdup(strerror(-error));
+	}
+}
+
+/* Answers */
+
+static void on_added(struct loopback *loopback, struct entry *entry, int error, const char *text)
+{
+	if (error == -EEXIST) {
+		entry->foreign = true;
+		if (loopback->ledger)
+			ledger_drop(loopback->ledger, &entry->address);
+		tell(loopback, entry, LOOPBACK_FOREIGN);
+		return;
+	}
+	if (error < 0) {
+		fail_entry(loopback, entry, error_text(loopback, error, text));
+		return;
+	}
+	entry->ours = true;
+	if (entry->bound_before && entry->wish == WANTED) {
+		loopback->status.repairs++;
+		loopback->repaired++;
+	} else {
+		loopback->status.adds++;
+	}
+	loopback->retry_delay = RETRY_FIRST;
+	tell(loopback, entry, LOOPBACK_BOUND);
+}
+
+static bool is_gone(int error)
+{
+	return error == 0 || error == -ESRCH || error == -EADDRNOTAVAIL || error == -ENODEV;
+}
+
+static void on_removed(struct loopback *loopback, struct entry *entry, int error, const char *text)
+{
+	if (is_gone(error)) {
+		entry->ours = false;
+		loopback->status.removes += error == 0;
+		if (loopback->ledger)
+			ledger_drop(loopback->ledger, &entry->address);
+		return;
+	}
+	loopback->status.errors++;
+	if (!entry->error) {
+		char buf[PREFIX_STRLEN];
+		auto_free char *line = NULL;
+
+		entry->error = error_text(loopback, error, text);
+		line = xasprintf("%s on %s cannot be removed: %s",
+			prefix_address(&entry->address, buf), loopback->interface, entry->error);
+		loopback->options.problem(loopback->options.data, line);
+	}
+	retry_later(loopback);
+}
+
+static void audit_soon(struct loopback *loopback);
+
+static void on_renewed(struct loopback *loopback, struct entry *entry, int error)
+{
+	entry->renew = false;
+	loopback->status.renewals += error == 0;
+	if (error == 0)
+		return;
+	loopback->status.errors++;
+	audit_soon(loopback);
+}
+
+static void take_answer(
+	struct loopback *loopback, struct request *request, const struct rtnl_message *message)
+{
+	struct entry *entry = TAKE(request->entry);
+
+	loopback->n_out--;
+	entry->out = false;
+	switch (request->operation) {
+	case RTNL_ADD: on_added(loopback, entry, message->error, message->text); break;
+	case RTNL_REMOVE: on_removed(loopback, entry, message->error, message->text); break;
+	case RTNL_RENEW: on_renewed(loopback, entry, message->error); break;
+	}
+	if (message->error == 0)
+		enqueue(loopback, entry); /* the mind may have changed meanwhile */
+	else
+		drop_if_idle(loopback, entry);
+}
+
+static struct request *find_request(struct loopback *loopback, uint32_t sequence)
+{
+	for (size_t i = 0; i < loopback->n_requests; i++) {
+		struct request *request = &loopback->requests[i];
+
+		if (request->entry && request->sequence == sequence)
+			return request;
+	}
+	return NULL;
+}
+
+/* No answer will come any more to what is out. */
+static void forget_requests(struct loopback *loopback)
+{
+	for (size_t i = 0; i < loopback->n_requests; i++) {
+		struct entry *entry = TAKE(loopback->requests[i].entry);
+
+		if (!entry)
+			continue;
+		entry->out = false;
+		enqueue(loopback, entry);
+	}
+	loopback->n_requests = loopback->n_out = 0;
 }
 
 /* Requests */
 
-DEFINE_AUTO(msg, struct nl_msg *, nlmsg_free)
-
-static struct nl_msg *route_message(
-	const struct loopback *loopback, bool add, const struct prefix *address)
+/* Whether it needs one, and which. */
+static bool next_operation(
+	const struct loopback *loopback, const struct entry *entry, enum rtnl_operation *out)
 {
-	struct rtmsg rtm = {
-		.rtm_family = address->family,
-		.rtm_dst_len = address->len,
-		.rtm_table = RT_TABLE_LOCAL,
-		.rtm_protocol = LOOPBACK_PROTOCOL,
-		.rtm_scope = address->family == AF_INET ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE,
-		.rtm_type = RTN_LOCAL,
+	bool missing = entry->wish == WANTED && !entry->ours && !entry->foreign;
+
+	*out = missing ? RTNL_ADD : entry->wish == UNWANTED ? RTNL_REMOVE : RTNL_RENEW;
+	if (*out == RTNL_REMOVE)
+		return entry->ours;
+	return !loopback->closing && (missing || (entry->ours && entry->renew));
+}
+
+static void put_request(
+	struct loopback *loopback, struct entry *entry, enum rtnl_operation operation)
+{
+	loopback->requests[loopback->n_requests++] = (struct request){
+		.sequence = rtnl_put(loopback->rtnl, &loopback->form, operation, &entry->address),
+		.operation = operation,
+		.entry = entry,
 	};
-	struct nl_msg *msg = nlmsg_alloc_simple(add ? RTM_NEWROUTE : RTM_DELROUTE,
-		NLM_F_REQUEST | (add ? NLM_F_CREATE | NLM_F_EXCL : 0));
-
-	if (!msg || nlmsg_append(msg, &rtm, sizeof(rtm), NLMSG_ALIGNTO) < 0 ||
-		nla_put(msg, RTA_DST, (int)family_octets(address->family), address->addr) < 0 ||
-		nla_put_u32(msg, RTA_OIF, loopback->ifindex) < 0)
-		abort(); /* out of memory */
-	return msg;
+	loopback->n_out++;
+	entry->out = true;
 }
 
-static struct nl_msg *address_message(
-	const struct loopback *loopback, bool add, const struct prefix *address)
+/* Everything that will be added, in one writing; the ledger may say too much, never too little. */
+static bool write_ledger(struct loopback *loopback)
 {
-	/* A service address must never become the source of the node's own traffic. */
-	struct ifaddrmsg ifa = {
-		.ifa_family = address->family,
-		.ifa_prefixlen = address->len,
-		.ifa_flags = address->family == AF_INET6 ? IFA_F_NODAD : 0,
-		.ifa_scope = address->family == AF_INET ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE,
-		.ifa_index = loopback->ifindex,
-	};
-	struct ifa_cacheinfo lifetime = {.ifa_prefered = 0, .ifa_valid = UINT32_MAX};
-	int size = (int)family_octets(address->family);
-	struct nl_msg *msg = nlmsg_alloc_simple(add ? RTM_NEWADDR : RTM_DELADDR,
-		NLM_F_REQUEST | (add ? NLM_F_CREATE | NLM_F_EXCL : 0));
+	enum rtnl_operation operation;
+	auto_free char *error = NULL;
+	const struct entry *entry;
 
-	if (!msg || nlmsg_append(msg, &ifa, sizeof(ifa), NLMSG_ALIGNTO) < 0 ||
-		nla_put(msg, IFA_LOCAL, size, address->addr) < 0 ||
-		nla_put(msg, IFA_ADDRESS, size, address->addr) < 0)
-		abort();
-	if (add && (nla_put_u8(msg, IFA_PROTO, LOOPBACK_PROTOCOL) < 0 ||
-			   (address->family == AF_INET6 &&
-				   nla_put(msg, IFA_CACHEINFO, sizeof(lifetime), &lifetime) < 0)))
-		abort();
-	return msg;
-}
-
-/* Sends one request and waits for the kernel's answer: 0 or a negative NLE_* of libnl. */
-static int request(struct loopback *loopback, bool add, const struct prefix *address)
-{
-	AUTO(msg)
-	struct nl_msg *msg = loopback->mode == LOOPBACK_LOCAL_ROUTE
-				     ? route_message(loopback, add, address)
-				     : address_message(loopback, add, address);
-	int r = nl_send_auto(loopback->requests, msg);
-
-	return r < 0 ? r : nl_wait_for_ack(loopback->requests);
-}
-
-/* Reading the kernel */
-
-/* Whether an attribute holds an address of that family; libnl has checked that it lies inside. */
-static bool take_address(const struct nlattr *attr, uint8_t family, struct prefix *out)
-{
-	if ((family != AF_INET && family != AF_INET6) || !attr ||
-		nla_len(attr) != (int)family_octets(family))
-		return false;
-	*out = prefix_host(family, nla_data(attr));
-	return true;
-}
-
-static bool our_route(struct loopback *loopback, struct nlmsghdr *hdr, struct prefix *out)
-{
-	struct nlattr *attrs[RTA_MAX + 1];
-	const struct rtmsg *rtm;
-
-	if (nlmsg_parse(hdr, sizeof(struct rtmsg), attrs, RTA_MAX, NULL) < 0)
-		return false;
-	rtm = nlmsg_data(hdr);
-	return rtm->rtm_protocol == LOOPBACK_PROTOCOL && rtm->rtm_table == RT_TABLE_LOCAL &&
-	       rtm->rtm_type == RTN_LOCAL && rtm->rtm_dst_len == family_bits(rtm->rtm_family) &&
-	       attrs[RTA_OIF] && nla_get_u32(attrs[RTA_OIF]) == loopback->ifindex &&
-	       take_address(attrs[RTA_DST], rtm->rtm_family, out);
-}
-
-static bool our_address(struct loopback *loopback, struct nlmsghdr *hdr, struct prefix *out)
-{
-	struct nlattr *attrs[IFA_PROTO + 1];
-	const struct ifaddrmsg *ifa;
-
-	if (nlmsg_parse(hdr, sizeof(struct ifaddrmsg), attrs, IFA_PROTO, NULL) < 0)
-		return false;
-	ifa = nlmsg_data(hdr);
-	return attrs[IFA_PROTO] && nla_len(attrs[IFA_PROTO]) == 1 &&
-	       nla_get_u8(attrs[IFA_PROTO]) == LOOPBACK_PROTOCOL &&
-	       ifa->ifa_index == loopback->ifindex &&
-	       ifa->ifa_prefixlen == family_bits(ifa->ifa_family) &&
-	       take_address(attrs[IFA_ADDRESS], ifa->ifa_family, out);
-}
-
-/* Whether the message is about one of ours, and which. */
-static bool ours(struct loopback *loopback, struct nlmsghdr *hdr, struct prefix *out)
-{
-	bool route = hdr->nlmsg_type == RTM_NEWROUTE || hdr->nlmsg_type == RTM_DELROUTE;
-	bool address = hdr->nlmsg_type == RTM_NEWADDR || hdr->nlmsg_type == RTM_DELADDR;
-
-	if (loopback->mode == LOOPBACK_LOCAL_ROUTE)
-		return route && our_route(loopback, hdr, out);
-	return address && our_address(loopback, hdr, out);
-}
-
-static int on_dumped(struct nl_msg *msg, void *data)
-{
-	struct loopback *loopback = data;
-	struct prefix address;
-
-	if (ours(loopback, nlmsg_hdr(msg), &address))
-		get_entry(loopback, &address)->present = true;
-	return NL_OK;
-}
-
-static int dump(struct loopback *loopback)
-{
-	struct rtmsg rtm = {.rtm_family = AF_UNSPEC};
-	struct ifaddrmsg ifa = {.ifa_family = AF_UNSPEC};
-	bool routes = loopback->mode == LOOPBACK_LOCAL_ROUTE;
-	int r = nl_send_simple(loopback->requests, routes ? RTM_GETROUTE : RTM_GETADDR, NLM_F_DUMP,
-		routes ? (void *)&rtm : (void *)&ifa, routes ? sizeof(rtm) : sizeof(ifa));
-
-	return r < 0 ? r : nl_recvmsgs_default(loopback->requests);
-}
-
-/* Adds what is wanted and missing. Errors are told once per audit. */
-static void repair(struct loopback *loopback)
-{
-	char buf[PREFIX_STRLEN];
-	unsigned repaired = 0;
-
-	for (size_t i = 0; i < loopback->entries.n; i++) {
-		struct entry *entry = loopback->entries.items[i];
-		int r;
-
-		if (!entry->wanted || entry->present)
-			continue;
-		r = request(loopback, true, &entry->address);
-		if (r == -NLE_EXIST)
-			continue; /* somebody else has taken it over */
-		entry->present = r == 0;
-		repaired += r == 0;
-		loopback->status.errors += r != 0;
-		if (r < 0) {
-			auto_free char *text = xasprintf("%s on %s cannot be repaired: %s",
-				prefix_address(&entry->address, buf), loopback->interface,
-				nl_geterror(r));
-
-			loopback->problem(loopback->data, text);
-		}
+	if (!loopback->ledger)
+		return true;
+	TAILQ_FOREACH (entry, &loopback->queue, next) {
+		if (next_operation(loopback, entry, &operation) && operation == RTNL_ADD)
+			ledger_put(loopback->ledger, &entry->address);
 	}
-	loopback->status.repairs += repaired;
-	if (repaired) {
-		auto_free char *text =
-			xasprintf("%u addresses of ours were missing on %s and are back", repaired,
-				loopback->interface);
+	if (ledger_write(loopback->ledger, &error) == 0) {
+		str_set(&loopback->ledger_error, NULL);
+		return true;
+	}
+	if (!loopback->ledger_error || strcmp(loopback->ledger_error, error) != 0)
+		loopback->options.problem(loopback->options.data, error);
+	str_set(&loopback->ledger_error, error);
+	return false;
+}
 
-		loopback->problem(loopback->data, text);
+/* Without its line in the ledger an address would be nobody's after a crash: it is not added. */
+static void refuse(struct loopback *loopback, struct entry *entry)
+{
+	ledger_drop(loopback->ledger, &entry->address);
+	fail_entry(loopback, entry, xstrdup(loopback->ledger_error));
+}
+
+/* It is as it should be. */
+static void settle(struct loopback *loopback, struct entry *entry)
+{
+	if (entry->ours)
+		tell(loopback, entry, LOOPBACK_BOUND);
+	drop_if_idle(loopback, entry);
+}
+
+static void fill_batch(struct loopback *loopback)
+{
+	bool written = write_ledger(loopback);
+	enum rtnl_operation operation;
+	struct entry *entry;
+
+	loopback->n_requests = 0;
+	while (loopback->n_requests < loopback->batch_size &&
+		(entry = TAILQ_FIRST(&loopback->queue))) {
+		TAILQ_REMOVE(&loopback->queue, entry, next);
+		entry->queued = false;
+		if (!next_operation(loopback, entry, &operation))
+			settle(loopback, entry);
+		else if (operation == RTNL_ADD && !loopback->form.ifindex)
+			fail_entry(loopback, entry, error_text(loopback, -ENODEV, NULL));
+		else if (operation == RTNL_ADD && !written)
+			refuse(loopback, entry);
+		else
+			put_request(loopback, entry, operation);
 	}
 }
 
-static void audit(struct loopback *loopback);
+/* A request costs the kernel from two microseconds to some milliseconds, by its kind and state. */
+static void adapt_batch(struct loopback *loopback, struct mono spent)
+{
+	struct mono target = SEND_TIME;
+
+	if (mono_before(target, spent))
+		loopback->batch_size = MAX(loopback->batch_size / 2, 1);
+	else if (mono_before(spent, (struct mono){target.ns / 3}))
+		loopback->batch_size = MIN(loopback->batch_size * 2, RTNL_BATCH);
+}
+
+static void send_batch(struct loopback *loopback)
+{
+	struct mono before;
+	int r;
+
+	fill_batch(loopback);
+	before = mono_now();
+	r = rtnl_send(loopback->rtnl);
+	adapt_batch(loopback, mono_sub(mono_now(), before));
+	if (r == 0)
+		return;
+	/* The kernel took none of it, and is not to be asked again at once. */
+	forget_requests(loopback);
+	loop_job_stop(&loopback->pump_job);
+	retry_later(loopback);
+}
+
+/* What there was to be done is done. */
+static void rest(struct loopback *loopback)
+{
+	auto_free char *text = NULL;
+
+	write_ledger(loopback); /* of what was removed */
+	if (!loopback->repaired)
+		return;
+	text = xasprintf("%u addresses of ours were missing on %s and are back", loopback->repaired,
+		loopback->interface);
+	loopback->repaired = 0;
+	loopback->options.problem(loopback->options.data, text);
+}
+
+/* Auditing */
+
+static bool is_ours(const struct loopback *loopback, const struct rtnl_message *message)
+{
+	if (message->ifindex != loopback->form.ifindex)
+		return false;
+	if (loopback->ledger)
+		return message->lookalike && ledger_has(loopback->ledger, &message->address);
+	return message->protocol == LOOPBACK_PROTOCOL;
+}
+
+static void audit_ask(struct loopback *loopback, uint8_t family)
+{
+	loopback->dumping = family;
+	if (rtnl_dump(loopback->rtnl, &loopback->form, family) == 0)
+		return;
+	loopback->dumping = 0;
+	loopback->audit_failed = true;
+}
 
 static void on_audit_timer(struct loop_timer *timer)
 {
-	audit(container_of(timer, struct loopback, audit_timer));
+	struct loopback *loopback = container_of(timer, struct loopback, audit_timer);
+
+	loopback->audit_wanted = true;
+	loop_job_queue(loopback->loop, &loopback->pump_job, pump);
 }
 
-static void audit(struct loopback *loopback)
+static void audit_after(struct loopback *loopback, struct mono delay)
 {
-	struct entry *entry;
-	int r;
-
-	loopback->status.audits++;
-	loop_timer_after(loopback->loop, &loopback->audit_timer, AUDIT_EVERY, on_audit_timer);
-	loopback->ifindex = if_nametoindex(loopback->interface);
-	vec_foreach (&loopback->entries, entry, i)
-		entry->present = false;
-	r = dump(loopback);
-	if (r < 0) {
-		/* Interrupted or cut short: what we just read is no basis for anything. */
-		loop_timer_after(loopback->loop, &loopback->audit_timer, mono_s(1), on_audit_timer);
-		return;
-	}
-	if (!loopback->observe)
-		repair(loopback);
-	for (size_t i = loopback->entries.n; i-- > 0;) {
-		entry = loopback->entries.items[i];
-		if (!entry->wanted && !entry->present)
-			drop_entry(loopback, entry);
-	}
+	loop_timer_after(loopback->loop, &loopback->audit_timer, delay, on_audit_timer);
 }
 
 static void audit_soon(struct loopback *loopback)
 {
-	loop_timer_after(loopback->loop, &loopback->audit_timer, AUDIT_DELAY, on_audit_timer);
+	if (!loopback->audit_wanted && !loopback->closing)
+		audit_after(loopback, AUDIT_DELAY);
+	loopback->audit_wanted = true;
 }
 
-/* The kernel's news */
-
-static int on_news(struct nl_msg *msg, void *data)
+static bool is_known(const void *data, const struct prefix *address)
 {
-	struct loopback *loopback = data;
-	struct nlmsghdr *hdr = nlmsg_hdr(msg);
-	struct prefix address;
+	return find_entry(data, address) != NULL;
+}
+
+static void audit_end(struct loopback *loopback)
+{
 	struct entry *entry;
 
-	if (hdr->nlmsg_type == RTM_NEWLINK || hdr->nlmsg_type == RTM_DELLINK) {
-		audit_soon(loopback);
-		return NL_OK;
+	loopback->dumping = 0;
+	if (loopback->audit_failed) {
+		/* Interrupted or cut short: what we just read is no basis for anything. */
+		audit_after(loopback, AUDIT_RETRY);
+		return;
 	}
-	if ((hdr->nlmsg_type != RTM_DELROUTE && hdr->nlmsg_type != RTM_DELADDR) ||
-		!ours(loopback, hdr, &address))
-		return NL_OK;
-	entry = find_entry(loopback, &address);
-	if (entry && entry->wanted)
-		audit_soon(loopback);
-	return NL_OK;
+	if (!loopback->audit_wanted) /* again, since it began */
+		audit_after(loopback, AUDIT_EVERY);
+	for (size_t i = loopback->entries.n; i-- > 0;) {
+		entry = loopback->entries.items[i];
+		entry->ours = entry->seen;
+		entry->foreign = false; /* asked for again: its owner may have gone */
+		if (!loopback->options.observe)
+			enqueue(loopback, entry);
+		else
+			drop_if_idle(loopback, entry);
+	}
+	if (loopback->ledger)
+		ledger_prune(loopback->ledger, is_known, loopback);
 }
 
-static void on_events(struct loop_io *io, uint32_t ready)
+static void audit_begin(struct loopback *loopback)
 {
-	struct loopback *loopback = container_of(io, struct loopback, io);
-	int r;
+	struct entry *entry;
 
+	loopback->status.audits++;
+	loopback->audit_wanted = loopback->audit_failed = false;
+	loopback->form.ifindex = if_nametoindex(loopback->interface);
+	vec_foreach (&loopback->entries, entry, i)
+		entry->seen = false;
+	if (!loopback->form.ifindex) { /* nothing of ours can be there */
+		audit_end(loopback);
+		return;
+	}
+	audit_ask(loopback, AF_INET);
+	if (!loopback->dumping)
+		audit_end(loopback);
+}
+
+static void audit_next(struct loopback *loopback, int error)
+{
+	bool empty = error == -ENOENT || error == -EAFNOSUPPORT; /* never used, or switched off */
+
+	if (error < 0 && !empty)
+		loopback->audit_failed = true;
+	if (loopback->dumping == AF_INET && !loopback->audit_failed) {
+		audit_ask(loopback, AF_INET6);
+		if (loopback->dumping)
+			return;
+	}
+	audit_end(loopback);
+}
+
+/* The kernel's messages */
+
+static void on_answer(void *data, const struct rtnl_message *message)
+{
+	struct loopback *loopback = data;
+	struct request *request;
+
+	switch (message->type) {
+	case RTNL_THERE:
+		if (loopback->dumping && is_ours(loopback, message))
+			get_entry(loopback, &message->address)->seen = true;
+		break;
+	case RTNL_DUMP_END:
+		if (loopback->dumping)
+			audit_next(loopback, message->error);
+		break;
+	case RTNL_ANSWER:
+		request = find_request(loopback, message->sequence);
+		if (request)
+			take_answer(loopback, request, message);
+		else if (loopback->dumping && message->error < 0)
+			audit_next(loopback, message->error); /* it was refused as a whole */
+		break;
+	case RTNL_GONE:
+	case RTNL_LINK: break;
+	}
+}
+
+/* What was lost is found out by an audit. */
+static void lose_answers(struct loopback *loopback)
+{
+	forget_requests(loopback);
+	if (loopback->dumping) {
+		loopback->audit_failed = true;
+		audit_end(loopback);
+	}
+	loopback->status.overruns++;
+	audit_soon(loopback);
+}
+
+static void read_requests(struct loopback *loopback)
+{
+	int r = rtnl_read_requests(loopback->rtnl, on_answer, loopback);
+
+	if (r < 0 && r != -EAGAIN)
+		lose_answers(loopback);
+	if (!loopback->dumping && !loopback->n_out)
+		loop_job_queue(loopback->loop, &loopback->pump_job, pump);
+}
+
+static void on_requests(struct loop_io *io, uint32_t ready)
+{
 	(void)ready;
-	for (int i = 0; i < 256; i++) {
-		r = nl_recvmsgs_default(loopback->events);
-		if (r == -NLE_AGAIN)
-			return;
-		if (r < 0) { /* -NLE_NOMEM is ENOBUFS: news were lost */
-			audit_soon(loopback);
-			return;
-		}
+	read_requests(container_of(io, struct loopback, requests_io));
+}
+
+static bool is_our_link(const struct loopback *loopback, const struct rtnl_message *message)
+{
+	return message->ifindex == loopback->form.ifindex ||
+	       !strcmp(message->link, loopback->interface);
+}
+
+/* Whether what is new contradicts what we believe. Our own requests have their answers. */
+static bool is_suspicious(const struct loopback *loopback, const struct rtnl_message *message)
+{
+	const struct entry *entry;
+
+	if (message->type == RTNL_LINK)
+		return is_our_link(loopback, message);
+	entry = find_entry(loopback, &message->address);
+	if (!entry)
+		return false;
+	if (message->type == RTNL_GONE)
+		return entry->wish != UNWANTED;
+	return entry->ours && message->ifindex == loopback->form.ifindex &&
+	       !is_ours(loopback, message);
+}
+
+static void on_news(void *data, const struct rtnl_message *message)
+{
+	struct loopback *loopback = data;
+
+	if (is_suspicious(loopback, message))
+		audit_soon(loopback);
+}
+
+static void read_news(struct loopback *loopback)
+{
+	int r = rtnl_read_news(loopback->rtnl, on_news, loopback);
+
+	if (r == 0 || r == -EAGAIN)
+		return;
+	loopback->status.overruns++;
+	audit_soon(loopback);
+}
+
+static void on_news_ready(struct loop_io *io, uint32_t ready)
+{
+	(void)ready;
+	read_news(container_of(io, struct loopback, news_io));
+}
+
+/*
+ * The one place from which anything is sent. An address carries its mark only for readers: the
+ * kernel would delete a foreign one that has taken the place of ours. So what is known to have
+ * changed is looked at before.
+ */
+static void pump(struct loop_job *job)
+{
+	struct loopback *loopback = container_of(job, struct loopback, pump_job);
+
+	if (loopback->dumping || loopback->n_out)
+		return;
+	if (!loopback->form.route && !TAILQ_EMPTY(&loopback->queue))
+		read_news(loopback);
+	if (loopback->audit_wanted && (!loopback->form.route || !loopback->audit_timer.loop))
+		audit_begin(loopback);
+	if (loopback->dumping)
+		return;
+	if (!TAILQ_EMPTY(&loopback->queue))
+		send_batch(loopback);
+	if (!loopback->n_out && TAILQ_EMPTY(&loopback->queue))
+		rest(loopback);
+}
+
+/* Leases */
+
+static void on_renew_timer(struct loop_timer *timer)
+{
+	struct loopback *loopback = container_of(timer, struct loopback, renew_timer);
+	struct entry *entry;
+
+	loop_timer_after(loopback->loop, timer, mono_ms(loopback->form.lease_s * INT64_C(500)),
+		on_renew_timer);
+	vec_foreach (&loopback->entries, entry, i) {
+		if (!entry->ours)
+			continue;
+		entry->renew = true;
+		enqueue(loopback, entry);
 	}
 }
 
 /* Life */
 
-static int fail(char **out_error, const char *what, int r)
+/* Turns without the loop until there is nothing to be done. false: the kernel does not answer. */
+static bool finish(struct loopback *loopback)
 {
-	*out_error = xasprintf("loopback: %s: %s", what, nl_geterror(r));
-	return -EINVAL;
+	struct pollfd fd = {.fd = rtnl_requests_fd(loopback->rtnl), .events = POLLIN};
+
+	for (;;) {
+		loop_job_stop(&loopback->pump_job);
+		pump(&loopback->pump_job);
+		if (!loopback->dumping && !loopback->n_out)
+			return TAILQ_EMPTY(&loopback->queue); /* else it could not be sent */
+		if (poll(&fd, 1, ANSWER_LIMIT) <= 0)
+			return false;
+		read_requests(loopback);
+	}
 }
 
-static int open_sockets(struct loopback *loopback, char **out_error)
+static int begin(struct loopback *loopback, char **out_error)
 {
-	bool routes = loopback->mode == LOOPBACK_LOCAL_ROUTE;
-	int r;
+	bool routes = loopback->options.mode == LOOPBACK_LOCAL_ROUTE;
+	int r = rtnl_open(routes, &loopback->rtnl);
 
-	loopback->requests = nl_socket_alloc();
-	loopback->events = nl_socket_alloc();
-	if (!loopback->requests || !loopback->events)
-		abort();
-	nl_socket_modify_cb(loopback->requests, NL_CB_VALID, NL_CB_CUSTOM, on_dumped, loopback);
-	nl_socket_modify_cb(loopback->events, NL_CB_VALID, NL_CB_CUSTOM, on_news, loopback);
-	nl_socket_disable_seq_check(loopback->events);
-	r = nl_connect(loopback->requests, NETLINK_ROUTE);
 	if (r == 0)
-		r = nl_connect(loopback->events, NETLINK_ROUTE);
+		r = loop_io_start(loopback->loop, &loopback->requests_io,
+			rtnl_requests_fd(loopback->rtnl), EPOLLIN, on_requests);
 	if (r == 0)
-		r = nl_socket_set_nonblocking(loopback->events);
-	if (r == 0)
-		r = nl_socket_set_buffer_size(loopback->events, EVENT_BUFFER, 0);
-	if (r == 0)
-		r = nl_socket_add_memberships(loopback->events, RTNLGRP_LINK,
-			routes ? RTNLGRP_IPV4_ROUTE : RTNLGRP_IPV4_IFADDR,
-			routes ? RTNLGRP_IPV6_ROUTE : RTNLGRP_IPV6_IFADDR, 0);
-	if (r == 0)
-		r = loop_io_start(loopback->loop, &loopback->io, nl_socket_get_fd(loopback->events),
-			EPOLLIN, on_events);
-	return r < 0 ? fail(out_error, "netlink", r) : 0;
+		r = loop_io_start(loopback->loop, &loopback->news_io, rtnl_news_fd(loopback->rtnl),
+			EPOLLIN, on_news_ready);
+	if (r < 0) {
+		*out_error = xasprintf("loopback: netlink: %s", strerror(-r));
+		return -EINVAL;
+	}
+	loopback->audit_failed = true;
+	for (int i = 0; i < FIRST_AUDITS && loopback->audit_failed; i++) {
+		loopback->audit_wanted = true;
+		loop_timer_stop(&loopback->audit_timer);
+		if (!finish(loopback))
+			break;
+	}
+	if (loopback->audit_failed) {
+		*out_error = xstrdup("loopback: the kernel does not tell what is bound");
+		return -EINVAL;
+	}
+	if (loopback->form.lease_s && !loopback->options.observe)
+		on_renew_timer(&loopback->renew_timer);
+	return 0;
 }
 
-int loopback_new(struct loop *loop, enum config_loopback mode, const char *interface, bool observe,
-	void (*problem)(void *data, const char *text), void *data, struct loopback **out,
+static void open_ledger(struct loopback *loopback)
+{
+	auto_free char *problem = NULL;
+
+	if (!loopback->options.ledger || loopback->form.route)
+		return;
+	loopback->form.protocol = 0;
+	loopback->ledger = ledger_open(loopback->options.ledger, loopback->interface, &problem);
+	if (problem)
+		loopback->options.problem(loopback->options.data, problem);
+}
+
+int loopback_new(struct loop *loop, const struct loopback_options *options, struct loopback **out,
 	char **out_error)
 {
 	struct loopback *loopback = xcalloc(1, sizeof(*loopback));
 	int r = 0;
 
 	loopback->loop = loop;
-	loopback->mode = mode;
-	loopback->observe = observe;
-	loopback->interface = xstrdup(interface);
-	loopback->problem = problem;
-	loopback->data = data;
+	loopback->options = *options;
+	loopback->interface = xstrdup(options->interface);
+	loopback->retry_delay = RETRY_FIRST;
+	loopback->batch_size = 8;
+	loopback->form = (struct rtnl_form){
+		.route = options->mode == LOOPBACK_LOCAL_ROUTE,
+		.protocol = LOOPBACK_PROTOCOL,
+		.lease_s = options->lease_s,
+	};
 	vec_init(&loopback->entries, entry_cmp);
-	if (mode != LOOPBACK_NONE) {
-		loopback->ifindex = if_nametoindex(interface);
-		if (!loopback->ifindex) {
+	TAILQ_INIT(&loopback->queue);
+	if (options->mode != LOOPBACK_NONE) {
+		if (!if_nametoindex(options->interface)) {
 			*out_error = xasprintf("loopback: there is no interface \"%s\"; set "
 					       "loopback.interface to one that exists",
-				interface);
+				options->interface);
 			r = -EINVAL;
 		}
-		if (r == 0)
-			r = open_sockets(loopback, out_error);
 		if (r == 0) {
-			int got = dump(loopback);
-
-			r = got < 0 ? fail(out_error, "reading the kernel's state", got) : 0;
+			open_ledger(loopback);
+			r = begin(loopback, out_error);
 		}
 	}
 	if (r < 0) {
 		loopback_free(loopback);
 		return r;
 	}
-	if (mode != LOOPBACK_NONE)
-		loop_timer_after(loop, &loopback->audit_timer, AUDIT_EVERY, on_audit_timer);
 	*out = loopback;
 	return 0;
 }
@@ -413,11 +786,19 @@ struct loopback *loopback_free(struct loopback *loopback)
 {
 	if (!loopback)
 		return NULL;
-	loop_io_stop(&loopback->io);
+	loopback->closing = true;
+	if (loopback->rtnl)
+		finish(loopback);
+	loop_job_stop(&loopback->pump_job);
 	loop_timer_stop(&loopback->audit_timer);
-	nl_socket_free(loopback->requests);
-	nl_socket_free(loopback->events);
-	vec_deinit(&loopback->entries, free);
+	loop_timer_stop(&loopback->retry_timer);
+	loop_timer_stop(&loopback->renew_timer);
+	loop_io_stop(&loopback->requests_io);
+	loop_io_stop(&loopback->news_io);
+	rtnl_close(loopback->rtnl);
+	ledger_close(loopback->ledger);
+	vec_deinit(&loopback->entries, entry_destroy);
+	free(loopback->ledger_error);
 	free(loopback->interface);
 	free(loopback);
 	return NULL;
@@ -425,50 +806,43 @@ struct loopback *loopback_free(struct loopback *loopback)
 
 /* What the owner asks for */
 
-enum loopback_outcome loopback_add(
-	struct loopback *loopback, const struct prefix *address, char **out_error)
+enum loopback_state loopback_add(struct loopback *loopback, const struct prefix *address)
 {
 	struct entry *entry;
-	int r;
 
-	if (loopback->mode == LOOPBACK_NONE)
+	if (loopback->options.mode == LOOPBACK_NONE)
 		return LOOPBACK_BOUND;
 	entry = get_entry(loopback, address);
-	entry->wanted = true;
-	if (entry->present || loopback->observe)
-		return LOOPBACK_BOUND;
-	r = request(loopback, true, address);
-	if (r == -NLE_EXIST)
-		return LOOPBACK_FOREIGN;
-	if (r < 0) {
-		*out_error =
-			xstrdup(r == -NLE_PERM ? "permission denied: it takes CAP_NET_ADMIN (or "
-						 "loopback.mode: none)"
-					       : nl_geterror(r));
-		loopback->status.errors++;
-		return LOOPBACK_FAILED;
+	if (entry->wish != WANTED) {
+		entry->wish = WANTED;
+		entry->told = LOOPBACK_PENDING;
+		entry->bound_before = false;
 	}
-	entry->present = true;
-	loopback->status.adds++;
-	return LOOPBACK_BOUND;
+	if (loopback->options.observe)
+		return LOOPBACK_BOUND;
+	if (entry->ours && !entry->out) {
+		entry->told = LOOPBACK_BOUND;
+		entry->bound_before = true;
+	}
+	if (entry->told == LOOPBACK_PENDING)
+		enqueue(loopback, entry);
+	return entry->told;
 }
 
 void loopback_remove(struct loopback *loopback, const struct prefix *address)
 {
 	struct entry *entry = find_entry(loopback, address);
-	int r;
 
 	if (!entry)
 		return;
-	entry->wanted = false; /* before the kernel tells of it, lest it be repaired */
-	if (loopback->observe)
-		return;
-	if (entry->present) {
-		r = request(loopback, false, address);
-		loopback->status.removes += r == 0;
-		loopback->status.errors += r < 0 && r != -NLE_OBJ_NOTFOUND && r != -NLE_NOADDR;
-	}
-	drop_entry(loopback, entry);
+	entry->wish = UNWANTED;
+	entry->foreign = false;
+	entry->told = LOOPBACK_PENDING;
+	str_set(&entry->error, NULL);
+	if (!loopback->options.observe)
+		enqueue(loopback, entry);
+	else
+		drop_if_idle(loopback, entry);
 }
 
 size_t loopback_list(const struct loopback *loopback, struct prefix **out)
@@ -478,7 +852,7 @@ size_t loopback_list(const struct loopback *loopback, struct prefix **out)
 	size_t n = 0;
 
 	vec_foreach (&loopback->entries, entry, i) {
-		if (entry->present)
+		if (entry->ours)
 			list[n++] = entry->address;
 	}
 	*out = list;
@@ -487,8 +861,10 @@ size_t loopback_list(const struct loopback *loopback, struct prefix **out)
 
 void loopback_status(const struct loopback *loopback, struct loopback_status *out)
 {
+	const struct entry *entry;
+
 	*out = loopback->status;
 	out->n_bound = 0;
-	for (size_t i = 0; i < loopback->entries.n; i++)
-		out->n_bound += ((const struct entry *)loopback->entries.items[i])->present;
+	vec_foreach (&loopback->entries, entry, i)
+		out->n_bound += entry->ours;
 }

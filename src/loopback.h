@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The service addresses on this node's loopback, over netlink: as kernel local routes, or as
- * addresses. Ours carry a protocol number of our own; nothing else is ever touched.
+ * addresses. Ours carry a protocol number of our own, or stand in a ledger; nothing else is ever
+ * touched.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <cosmolet/loop.h>
 #include <cosmolet/prefix.h>
@@ -19,31 +21,49 @@ struct loopback;
  */
 #define LOOPBACK_PROTOCOL 237
 
-enum loopback_outcome {
+enum loopback_state {
+	LOOPBACK_PENDING, /* the kernel was not asked yet, or has not answered */
 	LOOPBACK_BOUND,   /* it is there, and ours */
 	LOOPBACK_FOREIGN, /* it is there, but somebody else's: used, and left alone */
-	LOOPBACK_FAILED,  /* *out_error says why */
+	LOOPBACK_FAILED,  /* the kernel objects; it is asked again and again */
 };
 
 struct loopback_status {
 	size_t n_bound;
-	uint64_t adds, removes, errors, repairs, audits;
+	uint64_t adds, removes, errors, repairs, audits, renewals, overruns;
+};
+
+struct loopback_options {
+	enum config_loopback mode;
+	const char *interface;
+	uint32_t lease_s;   /* addresses are gone that long after the last renewal; 0: never */
+	const char *ledger; /* directory of a ledger, instead of marks; NULL: marks */
+	bool observe;       /* change nothing, and say that what should be bound is */
+	/* What has become of an address that is wanted. error: of LOOPBACK_FAILED, else NULL. */
+	void (*news)(void *data, const struct prefix *address, enum loopback_state state,
+		const char *error);
+	/* What was repaired, and what else an operator should know. */
+	void (*problem)(void *data, const char *text);
+	void *data;
 };
 
 /*
- * Opens netlink and reads what is there of ours. An observer never changes anything: it says that
- * what it should bind is bound. problem(data, text) tells later what could not be
- * done or was repaired. 0 and *out; or -EINVAL and *out_error (for free()).
+ * Opens netlink and reads what is there of ours. 0 and *out; or -EINVAL and *out_error (for
+ * free()).
  */
-must_check int loopback_new(struct loop *loop, enum config_loopback mode, const char *interface,
-	bool observe, void (*problem)(void *data, const char *text), void *data,
+must_check int loopback_new(struct loop *loop, const struct loopback_options *options,
 	struct loopback **out, char **out_error);
-/* Leaves everything in the kernel as it is. Accepts NULL, returns NULL. */
+/*
+ * Finishes what is to be removed, and leaves the rest in the kernel as it is. Accepts NULL, returns
+ * NULL.
+ */
 struct loopback *loopback_free(struct loopback *loopback);
 
-/* Binds, and keeps bound when somebody removes it. *out_error for free(), only with FAILED. */
-enum loopback_outcome loopback_add(
-	struct loopback *loopback, const struct prefix *address, char **out_error);
+/*
+ * Wants it bound, and keeps it bound when somebody removes it. What is not known at once is told by
+ * news().
+ */
+enum loopback_state loopback_add(struct loopback *loopback, const struct prefix *address);
 /* Does not want it any more, bound or not: removes it if it is ours; a foreign one stays. */
 void loopback_remove(struct loopback *loopback, const struct prefix *address);
 

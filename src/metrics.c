@@ -240,9 +240,13 @@ static void write_loopback(const struct daemon *daemon, FILE *out)
 	fprintf(out,
 		"cosmolet_address_operations_total{operation=\"add\"} %llu\n"
 		"cosmolet_address_operations_total{operation=\"remove\"} %llu\n"
-		"cosmolet_address_operations_total{operation=\"repair\"} %llu\n",
+		"cosmolet_address_operations_total{operation=\"repair\"} %llu\n"
+		"cosmolet_address_operations_total{operation=\"renew\"} %llu\n",
 		(unsigned long long)status.adds, (unsigned long long)status.removes,
-		(unsigned long long)status.repairs);
+		(unsigned long long)status.repairs, (unsigned long long)status.renewals);
+	counter(out, "address_overruns_total",
+		"Times that news of the kernel were lost, and everything was looked at.",
+		status.overruns);
 	counter(out, "address_errors_total", "Changes to the loopback that failed.", status.errors);
 }
 

@@ -113,6 +113,7 @@ static json_t *loopback_json(const struct daemon *daemon)
 	set_number(json, "audits", status.audits);
 	set_number(json, "repairs", status.repairs);
 	set_number(json, "errors", status.errors);
+	set_number(json, "overruns", status.overruns);
 	return json;
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 from typing import Any, Callable
@@ -83,6 +84,36 @@ def test_connected_addresses(start: Any) -> None:
     daemon.manifest('web', service('web', [V4, V6]), pod('web-1', 'web', ready=False))
     lab.tor.wait_for(set())
     assert not [a for a in lab.node.addresses('lo') if a['local'] in (V4, V6)]
+
+
+def test_connected_lease(start: Any) -> None:
+    """A dead daemon cannot announce for ever, and nobody hears of what a living one renews."""
+    lab, daemon = start('connected', loopback={'mode': 'address', 'lease_seconds': 2})
+    lab.tor.wait_for(WEB)
+    daemon.wait_states(UP)
+    mark, foreign = time.time(), foreigners(lab)
+    time.sleep(3.5)
+    assert daemon.metric('address_operations_total{operation="renew"}') >= 2 * 3
+    assert lab.tor.events(mark) == [] and daemon.metric('address_operations_total{operation="repair"}') == 0
+
+    daemon.kill()
+    lab.tor.wait_for(set(), timeout=5)
+    assert foreigners(lab) == foreign
+    daemon.start()
+    lab.tor.wait_for(WEB)
+
+    # Stopped for longer than its lease, it finds everything gone, and mends it.
+    assert daemon.process
+    daemon.process.send_signal(signal.SIGSTOP)
+    lab.tor.wait_for(set(), timeout=5)
+    daemon.process.send_signal(signal.SIGCONT)
+    lab.tor.wait_for(WEB)
+    daemon.wait_states(UP)
+
+
+def foreigners(lab: Lab) -> list[Any]:
+    """Addresses of lo that nobody of us made."""
+    return [a for a in lab.node.addresses('lo') if a['local'] not in (V4, V6)]
 
 
 def test_table_direct(start: Any, cosmolet: Path, lab: Callable[..., Lab], frr_release: str, tmp_path: Path) -> None:

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fail static: while the API server is away, what is known stays, but an operator may say for how
+ * long. This knows how old the knowledge is, and tells when it gets older than that, and when it is
+ * fresh again.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include <cosmolet/k8s.h>
+#include <cosmolet/loop.h>
+
+struct stale {
+	struct loop *loop;
+	const struct k8s *k8s;
+	void (*notify)(void *data); /* over has changed */
+	void *data;
+	struct loop_timer timer;
+	bool over; /* the limit */
+};
+
+/* Borrows everything. */
+void stale_init(struct stale *stale, struct loop *loop, const struct k8s *k8s,
+	void (*notify)(void *data), void *data);
+void stale_deinit(struct stale *stale);
+
+/* To be called when a watch came or went, or the limit has changed. limit_s 0: none. */
+void stale_consider(struct stale *stale, int64_t limit_s);
+
+/* How long ago the part of the knowledge that waits longest was last known to be right. 0: now. */
+double stale_seconds(const struct stale *stale);
