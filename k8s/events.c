@@ -60,14 +60,16 @@ static void notify_owner(struct loop_job *job)
 }
 
 /* Takes the object and the text. */
-static void say(struct events *events, enum k8s_event_type type, unsigned stream,
+static struct k8s_event *say(struct events *events, enum k8s_event_type type, unsigned stream,
 	struct k8s_object *object, char *text)
 {
 	struct event_node *node = xmalloc(sizeof(*node));
 
-	node->event = (struct k8s_event){type, stream, object, text_clean(text)};
+	node->event = (struct k8s_event){
+		.type = type, .stream = stream, .object = object, .text = text_clean(text)};
 	TAILQ_INSERT_TAIL(&events->queue, node, queued);
 	loop_job_queue(events->loop, &events->job, notify_owner);
+	return &node->event;
 }
 
 void events_warn(struct events *events, char *text)
@@ -142,7 +144,8 @@ void stream_list_end(struct stream *stream)
 	stream->listing = false;
 	stream->synced = true;
 	stream->n_lists++;
-	say(stream->events, K8S_EVENT_LIST_END, stream->id, NULL, NULL);
+	say(stream->events, K8S_EVENT_LIST_END, stream->id, NULL, NULL)->selection =
+		stream->selection;
 	check_synced(stream->events);
 }
 

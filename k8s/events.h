@@ -39,13 +39,14 @@ struct stream {
 	TAILQ_ENTRY(stream) linked;
 	unsigned id;
 	char *name;
-	char *plan;   /* what is watched, and why just that; NULL: the file of this name */
-	char *error;  /* of DOWN; NULL: none */
-	bool extra;   /* SYNCED does not wait for it */
-	bool listing; /* LIST_BEGIN was said */
-	bool synced;  /* LIST_END was said */
-	bool up;      /* UP was said, and not DOWN since */
-	bool hidden;  /* turned off: not in the status */
+	char *plan;         /* what is watched, and why just that; NULL: the file of this name */
+	char *error;        /* of DOWN; NULL: none */
+	bool extra;         /* SYNCED does not wait for it */
+	bool listing;       /* LIST_BEGIN was said */
+	bool synced;        /* LIST_END was said */
+	bool up;            /* UP was said, and not DOWN since */
+	bool hidden;        /* turned off: not in the status */
+	unsigned selection; /* counts what the lists were asked for, one after the other */
 	uint64_t n_events;
 	uint64_t n_lists;
 	uint64_t n_bytes;

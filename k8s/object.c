@@ -393,6 +393,18 @@ static void read_node(struct decode *d, const json_t *json, struct k8s_node *out
 	read_node_addresses(d, status, out);
 }
 
+/* "Consumers may" take the first one only (discovery/v1 Endpoint), and kube-proxy does. */
+static void read_endpoint_address(struct decode *d, const json_t *json, struct k8s_endpoint *out)
+{
+	const json_t *first;
+
+	if (decode_list(d, json, "endpoints[].addresses") == 0)
+		return;
+	first = json_array_get(json_object_get(json, "addresses"), 0);
+	if (!json_is_string(first) || !prefix_parse_host(json_string_value(first), &out->address))
+		out->address = (struct prefix){0}; /* a name: FQDN */
+}
+
 /* What is not said about an endpoint is as good as it can be: discovery/v1 EndpointConditions. */
 static void read_endpoint(struct decode *d, const json_t *json, struct k8s_endpoint *out)
 {
@@ -407,7 +419,7 @@ static void read_endpoint(struct decode *d, const json_t *json, struct k8s_endpo
 	if (!node)
 		node = json_string_value(json_object_get(topology, "kubernetes.io/hostname"));
 	str_set(&out->node, node);
-	out->n_addresses = decode_list(d, json, "endpoints[].addresses");
+	read_endpoint_address(d, json, out);
 }
 
 static uint8_t read_family(struct decode *d, const json_t *json)

@@ -560,6 +560,7 @@ void reflector_select(struct reflector *reflector, const char *labels, const cha
 	if (strcmp(labels ? labels : "", reflector->labels ? reflector->labels : "") == 0)
 		return;
 	str_set(&reflector->labels, labels);
+	reflector->stream.selection++;
 	tell_plan(reflector, why);
 	if (!reflector->running)
 		return;
@@ -573,6 +574,7 @@ void reflector_start(struct reflector *reflector)
 		return;
 	reflector->running = true;
 	reflector->stream.hidden = false;
+	reflector->stream.selection++;
 	list_again(reflector, FROM_CACHE);
 }
 
@@ -585,4 +587,12 @@ void reflector_stop(struct reflector *reflector)
 	reflector->stream.hidden = true;
 	stream_empty(&reflector->stream);
 	stream_off(&reflector->stream);
+}
+
+bool reflector_selection(
+	const struct reflector *reflector, unsigned *out_stream, unsigned *out_selection)
+{
+	*out_stream = reflector->stream.id;
+	*out_selection = reflector->stream.selection;
+	return reflector->running;
 }

@@ -40,3 +40,7 @@ void reflector_select(struct reflector *reflector, const char *labels, const cha
 void reflector_start(struct reflector *reflector);
 /* Ends with an empty list. Nothing, if it does not run. */
 void reflector_stop(struct reflector *reflector);
+
+/* Its stream and the selection that its lists have from now on; false: it does not run. */
+bool reflector_selection(
+	const struct reflector *reflector, unsigned *out_stream, unsigned *out_selection);

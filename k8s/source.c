@@ -260,14 +260,17 @@ static char *select_slices(const struct k8s_service_name *services, size_t n, co
 	return NULL;
 }
 
+static bool watches_whole(const struct k8s *k8s)
+{
+	return k8s->options.n_namespaces == 0 || k8s->options.n_namespaces > NAMESPACES_MAX;
+}
+
 void k8s_want_endpointslices(struct k8s *k8s, const struct k8s_service_name *services, size_t n)
 {
 	for (size_t i = 0; i < k8s->n_reflectors[K8S_ENDPOINTSLICES]; i++) {
 		struct reflector *reflector = k8s->reflectors[K8S_ENDPOINTSLICES][i];
-		bool whole = k8s->options.n_namespaces == 0 ||
-			     k8s->options.n_namespaces > NAMESPACES_MAX;
-		auto_free char *labels =
-			select_slices(services, n, whole ? NULL : k8s->options.namespaces[i]);
+		auto_free char *labels = select_slices(
+			services, n, watches_whole(k8s) ? NULL : k8s->options.namespaces[i]);
 
 		if (!labels) {
 			reflector_stop(reflector);
@@ -278,6 +281,17 @@ void k8s_want_endpointslices(struct k8s *k8s, const struct k8s_service_name *ser
 					 : "only these services are decided by them");
 		reflector_start(reflector);
 	}
+}
+
+bool k8s_endpointslices_stream(
+	const struct k8s *k8s, const char *namespace, unsigned *out_stream, unsigned *out_selection)
+{
+	for (size_t i = 0; i < k8s->n_reflectors[K8S_ENDPOINTSLICES]; i++) {
+		if (watches_whole(k8s) || strcmp(k8s->options.namespaces[i], namespace) == 0)
+			return reflector_selection(
+				k8s->reflectors[K8S_ENDPOINTSLICES][i], out_stream, out_selection);
+	}
+	return false;
 }
 
 static struct k8s_stream_status status_of(const struct stream *stream)
@@ -295,6 +309,19 @@ static struct k8s_stream_status status_of(const struct stream *stream)
 		.last_contact = stream->last_contact,
 		.error = stream->error,
 	};
+}
+
+bool k8s_stream(const struct k8s *k8s, unsigned number, struct k8s_stream_status *out)
+{
+	const struct stream *stream;
+
+	TAILQ_FOREACH (stream, &k8s->events.streams, linked) {
+		if (stream->id == number && !stream->hidden) {
+			*out = status_of(stream);
+			return true;
+		}
+	}
+	return false;
 }
 
 size_t k8s_status(const struct k8s *k8s, struct k8s_stream_status *out, size_t n)

@@ -271,11 +271,19 @@ static void go_down(struct vip *vip)
 		unbind(vip, claim_text(vip_claim(vip)));
 }
 
+/* While nothing can be said of it, all stays as it is: also as a former life has left it. */
+static bool is_wanted(const struct vip *vip, const struct claim *claim)
+{
+	if (claim && claim->verdict.reason == REASON_SLICES_UNKNOWN)
+		return vip->wanted || vip->kept;
+	return claim && reason_is_up(claim->verdict.reason);
+}
+
 static void decide(struct loop_job *job)
 {
 	struct vip *vip = container_of(job, struct vip, job);
 	const struct claim *claim = vip_claim(vip);
-	bool wanted = claim && reason_is_up(claim->verdict.reason);
+	bool wanted = is_wanted(vip, claim);
 
 	if (!vip->announce->synced)
 		return;
@@ -346,7 +354,7 @@ static void add_claim(struct announce *announce, struct owner *owner, struct cla
 /* Whether it changes anything that the service says so. */
 static bool matters(const struct announce *announce, const struct verdict *verdict)
 {
-	return reason_is_up(verdict->reason) ||
+	return reason_is_up(verdict->reason) || verdict->reason == REASON_SLICES_UNKNOWN ||
 	       (verdict->address.family && find_vip(announce, &verdict->address));
 }
 
@@ -407,9 +415,23 @@ static void adopt_bound(struct announce *announce)
 	for (size_t i = 0; i < n; i++) {
 		struct vip *vip = get_vip(announce, &bound[i]);
 
-		vip->bound = true;
+		vip->bound = vip->kept = true;
 		vip->asked = true; /* zebra may have it; if not, the wait for its word is short */
 		decide_soon(vip);
+	}
+}
+
+/* Routes without anything bound: zapi withdraws them by itself, unless they are wanted. */
+static void adopt_routes(struct announce *announce)
+{
+	auto_free struct prefix *routes = NULL;
+	size_t n = zapi_leftovers(announce->zapi, &routes);
+
+	for (size_t i = 0; i < n; i++) {
+		struct vip *vip = find_vip(announce, &routes[i]);
+
+		if (vip)
+			vip->kept = true;
 	}
 }
 
@@ -419,6 +441,7 @@ void announce_synced(struct announce *announce)
 
 	announce->synced = true;
 	adopt_bound(announce);
+	adopt_routes(announce);
 	vec_foreach (&announce->vips, vip, i)
 		loop_job_stop(&vip->job);
 	/* At once and not as jobs: zebra must hear of all that is wanted before "that was all". */

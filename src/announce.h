@@ -54,6 +54,7 @@ struct vip {
 	bool foreign; /* bound by somebody else: used, and left alone */
 	bool binding; /* the loopback has not answered yet */
 	bool asked;   /* zebra was told to have it */
+	bool kept;    /* a former life had announced it */
 	bool withdrawing;
 	struct zapi_route route; /* as zebra was told */
 	enum zapi_route_state zebra;

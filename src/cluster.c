@@ -35,6 +35,28 @@ static int pair_cmp(const void *a, const void *b)
 	return c ? c : strcmp(x->meta.name, y->meta.name);
 }
 
+static int slice_cmp(const void *a, const void *b)
+{
+	const struct k8s_object *x = a, *y = b;
+	int c = strcmp(x->meta.namespace, y->meta.namespace);
+
+	if (c == 0)
+		c = strcmp(x->slice.service, y->slice.service);
+	return c ? c : strcmp(x->meta.name, y->meta.name);
+}
+
+struct listed {
+	unsigned stream;
+	unsigned selection;
+};
+
+static int listed_cmp(const void *a, const void *b)
+{
+	const struct listed *x = a, *y = b;
+
+	return (x->stream > y->stream) - (x->stream < y->stream);
+}
+
 static void object_destroy(void *item)
 {
 	k8s_object_free(item);
@@ -69,15 +91,19 @@ void cluster_init(struct cluster *cluster,
 	vec_init(&cluster->by_pair, pair_cmp);
 	vec_init(&cluster->pods, object_cmp);
 	vec_init(&cluster->slices, object_cmp);
+	vec_init(&cluster->by_service, slice_cmp);
 	vec_init(&cluster->nodes, object_cmp);
 	vec_init(&cluster->namespaces, object_cmp);
 	vec_init(&cluster->lists, list_cmp);
+	vec_init(&cluster->listed, listed_cmp);
 }
 
 void cluster_deinit(struct cluster *cluster)
 {
 	vec_deinit(&cluster->lists, list_destroy);
 	vec_deinit(&cluster->by_pair, NULL);
+	vec_deinit(&cluster->by_service, NULL);
+	vec_deinit(&cluster->listed, free);
 	vec_deinit(&cluster->services, object_destroy);
 	vec_deinit(&cluster->pods, object_destroy);
 	vec_deinit(&cluster->slices, object_destroy);
@@ -216,32 +242,51 @@ static bool is_quiet(const struct k8s_object *old, const struct k8s_object *obje
 	return object->resource == K8S_NAMESPACES;
 }
 
-static bool is_indexed(const struct k8s_object *object)
+/* The index that an object has to be in besides; NULL: none. */
+static struct vec *index_of(struct cluster *cluster, const struct k8s_object *object)
 {
-	return object->resource == K8S_SERVICES && object->service.selector.n;
+	if (object->resource == K8S_ENDPOINTSLICES)
+		return &cluster->by_service;
+	return object->resource == K8S_SERVICES && object->service.selector.n ? &cluster->by_pair
+									      : NULL;
+}
+
+static void add_to_index(struct cluster *cluster, struct k8s_object *object)
+{
+	struct vec *index = index_of(cluster, object);
+
+	if (index)
+		vec_insert(index, object);
+}
+
+static void remove_from_index(struct cluster *cluster, const struct k8s_object *object)
+{
+	struct vec *index = index_of(cluster, object);
+
+	if (index)
+		vec_remove(index, object);
 }
 
 static void drop(struct cluster *cluster, struct vec *objects, size_t index)
 {
 	struct k8s_object *object = vec_remove_at(objects, index);
 
-	if (is_indexed(object))
-		vec_remove(&cluster->by_pair, object);
+	remove_from_index(cluster, object);
 	touch(cluster, object);
 	k8s_object_free(object);
 }
 
-/* The same place in the index, if the selector's first pair is the same. */
+/* The same place in the index, if what it goes by is the same. */
 static void reindex(struct cluster *cluster, struct k8s_object *old, struct k8s_object *object)
 {
-	if (is_indexed(old) && is_indexed(object) && pair_cmp(old, object) == 0) {
-		cluster->by_pair.items[vec_lower(&cluster->by_pair, old, NULL)] = object;
+	struct vec *index = index_of(cluster, old);
+
+	if (index && index == index_of(cluster, object) && index->cmp(old, object) == 0) {
+		index->items[vec_lower(index, old, NULL)] = object;
 		return;
 	}
-	if (is_indexed(old))
-		vec_remove(&cluster->by_pair, old);
-	if (is_indexed(object))
-		vec_insert(&cluster->by_pair, object);
+	remove_from_index(cluster, old);
+	add_to_index(cluster, object);
 }
 
 static void replace(
@@ -273,8 +318,7 @@ static void put(struct cluster *cluster, struct k8s_object *object)
 		vec_append(&list->objects, object);
 	} else {
 		vec_insert(objects, object);
-		if (is_indexed(object))
-			vec_insert(&cluster->by_pair, object);
+		add_to_index(cluster, object);
 		touch(cluster, object);
 	}
 }
@@ -352,20 +396,27 @@ static int pair_ref_cmp(const void *a, const void *b)
 	return pair_cmp(*(void *const *)a, *(void *const *)b);
 }
 
-static void index_all(struct cluster *cluster, const struct vec *objects)
+static int slice_ref_cmp(const void *a, const void *b)
 {
-	struct vec services = VEC_INIT(NULL);
+	return slice_cmp(*(void *const *)a, *(void *const *)b);
+}
+
+/* Those that belong into this index. */
+static void index_all(struct cluster *cluster, const struct vec *objects, struct vec *index,
+	int (*ref_cmp)(const void *, const void *))
+{
+	struct vec sorted = VEC_INIT(NULL);
 	struct k8s_object *object;
 
 	vec_foreach (objects, object, i) {
-		if (is_indexed(object))
-			vec_append(&services, object);
+		if (index_of(cluster, object) == index)
+			vec_append(&sorted, object);
 	}
-	if (services.n) /* qsort() wants an address even for nothing */
-		qsort(services.items, services.n, sizeof(void *), pair_ref_cmp);
-	vec_foreach (&services, object, i)
-		vec_insert(&cluster->by_pair, object);
-	vec_deinit(&services, NULL);
+	if (sorted.n) /* qsort() wants an address even for nothing */
+		qsort(sorted.items, sorted.n, sizeof(void *), ref_cmp);
+	vec_foreach (&sorted, object, i)
+		vec_insert(index, object);
+	vec_deinit(&sorted, NULL);
 }
 
 /* Takes in what is new. Sorted, it goes to the end of each vector, mostly. */
@@ -388,7 +439,8 @@ static void add_all(struct cluster *cluster, struct vec *objects)
 			vec_append(&added, object);
 		}
 	}
-	index_all(cluster, &added);
+	index_all(cluster, &added, &cluster->by_pair, pair_ref_cmp);
+	index_all(cluster, &added, &cluster->by_service, slice_ref_cmp);
 	vec_foreach (&added, object, i)
 		touch(cluster, object);
 	vec_deinit(&sorted, NULL);
@@ -406,6 +458,28 @@ static void end_list(struct cluster *cluster, unsigned stream)
 	walk_stream(cluster, stream, true);
 }
 
+static void note_listed(struct cluster *cluster, const struct k8s_event *event)
+{
+	struct listed wanted = {event->stream, event->selection};
+	struct listed *listed = vec_find(&cluster->listed, &wanted);
+
+	if (!event->selection)
+		return; /* it is always asked for the same */
+	if (!listed) {
+		listed = xmemdup(&wanted, sizeof(wanted));
+		vec_insert(&cluster->listed, listed);
+	}
+	listed->selection = event->selection;
+}
+
+bool cluster_is_listed(const struct cluster *cluster, unsigned stream, unsigned selection)
+{
+	struct listed wanted = {.stream = stream};
+	const struct listed *listed = vec_find(&cluster->listed, &wanted);
+
+	return listed && listed->selection == selection;
+}
+
 void cluster_take(struct cluster *cluster, struct k8s_event *event)
 {
 	struct vec *objects;
@@ -415,7 +489,10 @@ void cluster_take(struct cluster *cluster, struct k8s_event *event)
 
 	switch (event->type) {
 	case K8S_EVENT_LIST_BEGIN: begin_list(cluster, event->stream); break;
-	case K8S_EVENT_LIST_END: end_list(cluster, event->stream); break;
+	case K8S_EVENT_LIST_END:
+		end_list(cluster, event->stream);
+		note_listed(cluster, event);
+		break;
 	case K8S_EVENT_OBJECT: put(cluster, TAKE(event->object)); break;
 	case K8S_EVENT_DELETED:
 		objects = objects_of(cluster, event->object->resource);
@@ -450,6 +527,33 @@ const struct k8s_object *cluster_service(
 bool cluster_has_namespace(const struct cluster *cluster, const char *name)
 {
 	return find(&cluster->namespaces, "", name) != NULL;
+}
+
+bool cluster_knows_slices(const struct cluster *cluster, const struct k8s_object *service)
+{
+	return !cluster->knows_slices || cluster->knows_slices(cluster->knows_slices_data,
+						 service->meta.namespace, service->meta.name);
+}
+
+size_t cluster_slices(
+	const struct cluster *cluster, const struct k8s_object *service, size_t *out_first)
+{
+	static char first[] = "";
+	struct k8s_object wanted = {
+		.meta = {.namespace = service->meta.namespace, .name = first},
+		.slice = {.service = service->meta.name},
+	};
+	size_t end = vec_lower(&cluster->by_service, &wanted, NULL);
+
+	*out_first = end;
+	for (; end < cluster->by_service.n; end++) {
+		const struct k8s_object *slice = cluster->by_service.items[end];
+
+		if (strcmp(slice->meta.namespace, service->meta.namespace) != 0 ||
+			strcmp(slice->slice.service, service->meta.name) != 0)
+			break;
+	}
+	return end;
 }
 
 const struct k8s_object *cluster_node(const struct cluster *cluster)

@@ -14,10 +14,18 @@ struct cluster {
 	struct vec by_pair;  /* the services with a selector, by namespace and its first pair */
 	struct vec pods;     /* of this node */
 	struct vec slices;
+	struct vec by_service; /* the slices, by namespace and their service's name */
 	struct vec nodes;      /* this node, or nothing */
 	struct vec namespaces; /* those that services.namespace_selector selects */
 	struct vec lists;      /* that have not ended */
+	struct vec listed;     /* struct listed, by stream: up to where it was listed */
 	const char *drained;   /* why this node announces nothing, in words; NULL: it may */
+	/*
+	 * Whether the EndpointSlices of a service are known, if only to be none; while they are
+	 * not, nothing can be said of it. NULL: they always are.
+	 */
+	bool (*knows_slices)(const void *data, const char *namespace, const char *name);
+	const void *knows_slices_data;
 	/* Called for each service whose outcome may have changed; it may be gone by now. */
 	void (*changed)(void *data, const char *namespace, const char *name);
 	void *data;
@@ -37,6 +45,15 @@ const struct k8s_object *cluster_node(const struct cluster *cluster);
 
 /* Whether the namespace is among those that are selected. */
 bool cluster_has_namespace(const struct cluster *cluster, const char *name);
+
+/* Whether a stream's list of such a selection (k8s_endpointslices_stream()) has ended. */
+bool cluster_is_listed(const struct cluster *cluster, unsigned stream, unsigned selection);
+
+/* Whether they are known. */
+bool cluster_knows_slices(const struct cluster *cluster, const struct k8s_object *service);
+/* The EndpointSlices of a service: by_service.items[*out_first] up to the returned index. */
+size_t cluster_slices(
+	const struct cluster *cluster, const struct k8s_object *service, size_t *out_first);
 
 /* The objects of one namespace: items[*out_first] up to, but without, the returned index. */
 size_t cluster_namespace(const struct vec *objects, const char *namespace, size_t *out_first);

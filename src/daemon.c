@@ -3,12 +3,9 @@
  * The root object. It builds the parts in order, carries events between them, and tears them down
  * in reverse. Everything that happens is one of four kinds: the source tells of objects, zebra
  * tells of routes, a signal asks to stop, somebody asks a question over HTTP.
- *
- * Bursts are merged: an event only notes which services it touches; one job plans them all.
  */
 #include "daemon.h"
 
-#include "plan.h"
 #include "rtnl.h"
 #include "status.h"
 #include "why.h"
@@ -30,135 +27,22 @@
 
 /* Planning */
 
-struct name {
-	char *namespace;
-	char *name;
-};
-
-static int name_cmp(const void *a, const void *b)
-{
-	const struct name *x = a, *y = b;
-	int c = strcmp(x->namespace, y->namespace);
-
-	return c ? c : strcmp(x->name, y->name);
-}
-
-static void name_destroy(void *item)
-{
-	struct name *name = item;
-
-	free(name->namespace);
-	free(name->name);
-	free(name);
-}
-
-static struct name *name_new(const char *namespace, const char *name)
-{
-	struct name *copy = xmalloc(sizeof(*copy));
-
-	*copy = (struct name){xstrdup(namespace), xstrdup(name)};
-	return copy;
-}
-
-/* Keeps the set of services that EndpointSlices decide. true: it has changed. */
-static bool note_slices(struct daemon *daemon, const struct name *name, bool by_slices)
-{
-	if (by_slices == (vec_find(&daemon->by_slices, name) != NULL))
-		return false;
-	if (by_slices)
-		vec_insert(&daemon->by_slices, name_new(name->namespace, name->name));
-	else
-		name_destroy(vec_remove(&daemon->by_slices, name));
-	return true;
-}
-
-static void want_slices(struct daemon *daemon)
-{
-	auto_free struct k8s_service_name *services =
-		xcalloc(daemon->by_slices.n + 1, sizeof(*services));
-	const struct name *name;
-
-	vec_foreach (&daemon->by_slices, name, i)
-		services[i] = (struct k8s_service_name){name->namespace, name->name};
-	k8s_want_endpointslices(daemon->k8s, services, daemon->by_slices.n);
-}
-
-/* true: the services that need EndpointSlices are others now. */
-static bool plan_one(struct daemon *daemon, const struct name *name)
-{
-	const struct k8s_object *service =
-		cluster_service(&daemon->cluster, name->namespace, name->name);
-	auto_free struct verdict *verdicts = NULL;
-	bool by_slices = false;
-	size_t n = 0;
-
-	if (service)
-		n = plan_service(daemon->config, &daemon->cluster, service, &verdicts);
-	for (size_t i = 0; i < n; i++)
-		by_slices = by_slices || verdicts[i].by_slices;
-	announce_service(&daemon->announce, name->namespace, name->name, verdicts, n);
-	return note_slices(daemon, name, by_slices);
-}
-
-static void on_plan(struct loop_job *job)
-{
-	struct daemon *daemon = container_of(job, struct daemon, plan_job);
-	const struct name *name;
-	bool others = false;
-
-	if (daemon->synced && !daemon->stopping)
-		drain_consider(&daemon->drain, daemon->config, !daemon->announce.synced);
-	vec_foreach (&daemon->changed, name, i)
-		others = plan_one(daemon, name) || others;
-	vec_clear(&daemon->changed, name_destroy);
-	if (others)
-		want_slices(daemon);
-	if (daemon->synced && !daemon->announce.synced) {
-		log_info("daemon",
-			"the cluster is known: what is wanted is announced, the rest removed",
-			"services=%zu pods=%zu", daemon->cluster.services.n,
-			daemon->cluster.pods.n);
-		announce_synced(&daemon->announce);
-	}
-}
-
-static void on_service_changed(void *data, const char *namespace, const char *name)
+static void before_round(void *data)
 {
 	struct daemon *daemon = data;
-	struct name *entry = name_new(namespace, name);
 
-	loop_job_queue(daemon->loop, &daemon->plan_job, on_plan);
-	if (vec_find(&daemon->changed, entry))
-		name_destroy(entry);
-	else
-		vec_insert(&daemon->changed, entry);
+	if (daemon->planner.synced && !daemon->stopping)
+		drain_consider(&daemon->drain, daemon->config, !daemon->announce.synced);
 }
 
-/* Everything that is decided is decided anew. */
 static void plan_all(void *data)
 {
 	struct daemon *daemon = data;
-	const struct k8s_object *service;
 
-	loop_job_queue(daemon->loop, &daemon->plan_job, on_plan);
-	vec_foreach (&daemon->cluster.services, service, i)
-		on_service_changed(daemon, service->meta.namespace, service->meta.name);
+	planner_touch_all(&daemon->planner);
 }
 
 /* The source's events */
-
-/* A stream by its number; one without a name if it is not shown (any more). */
-static struct k8s_stream_status find_stream(const struct daemon *daemon, unsigned stream)
-{
-	struct k8s_stream_status streams[MAX_STREAMS];
-	size_t n = k8s_status(daemon->k8s, streams, MAX_STREAMS);
-
-	for (size_t i = 0; i < MIN(n, MAX_STREAMS); i++) {
-		if (streams[i].stream == stream)
-			return streams[i];
-	}
-	return (struct k8s_stream_status){.name = "", .synced = true};
-}
 
 static void log_problem(struct daemon *daemon, const char *stream, const char *text)
 {
@@ -172,15 +56,12 @@ static void log_problem(struct daemon *daemon, const char *stream, const char *t
 
 static void take_source_event(struct daemon *daemon, struct k8s_event *event)
 {
-	struct k8s_stream_status stream = {.name = ""};
+	struct k8s_stream_status stream;
 
-	if (event->text)
-		stream = find_stream(daemon, event->stream);
+	if (!k8s_stream(daemon->k8s, event->stream, &stream))
+		stream = (struct k8s_stream_status){.name = "", .synced = true};
 	switch (event->type) {
-	case K8S_EVENT_SYNCED:
-		daemon->synced = true;
-		loop_job_queue(daemon->loop, &daemon->plan_job, on_plan);
-		break;
+	case K8S_EVENT_SYNCED: planner_synced(&daemon->planner); break;
 	case K8S_EVENT_UP:
 		log_info("k8s", "connected", "stream=%s detail=%s", stream.name, event->text);
 		break;
@@ -188,12 +69,17 @@ static void take_source_event(struct daemon *daemon, struct k8s_event *event)
 		log_warn("k8s",
 			stream.synced ? "lost; what is known stays" : "nothing is known yet",
 			"stream=%s reason=%s", stream.name, event->text);
+		planner_slices_changed(&daemon->planner);
 		break;
 	case K8S_EVENT_PROBLEM: log_problem(daemon, stream.name, event->text); break;
 	case K8S_EVENT_LIST_BEGIN:
 	case K8S_EVENT_OBJECT:
-	case K8S_EVENT_DELETED:
-	case K8S_EVENT_LIST_END: cluster_take(&daemon->cluster, event); break;
+	case K8S_EVENT_DELETED: cluster_take(&daemon->cluster, event); break;
+	case K8S_EVENT_LIST_END:
+		cluster_take(&daemon->cluster, event);
+		if (event->selection)
+			planner_slices_changed(&daemon->planner);
+		break;
 	}
 }
 
@@ -322,13 +208,13 @@ char *daemon_missing(const struct daemon *daemon)
 	zapi_status(daemon->zapi, &status);
 	if (daemon->stopping)
 		return xstrdup("the end: this daemon is stopping");
-	if (daemon->synced && status.connected)
+	if (daemon->announce.synced && status.connected)
 		return NULL;
 	out = xmemstream(&text, &size);
 	if (!status.connected)
 		fprintf(out, "zebra at %s%s", daemon->config->frr_socket_path,
-			daemon->synced ? "" : " and ");
-	if (!daemon->synced)
+			daemon->announce.synced ? "" : " and ");
+	if (!daemon->announce.synced)
 		print_unsynced(out, daemon);
 	fclose(out);
 	return text;
@@ -467,7 +353,7 @@ static void configure_live(struct daemon *daemon, struct config *config)
 	daemon->config = config;
 	log_setup((enum log_level)config->logging_level, (enum log_format)config->logging_format);
 	announce_configure(&daemon->announce, config);
-	plan_all(daemon);
+	planner_configure(&daemon->planner, config);
 	config_free(old);
 }
 
@@ -608,9 +494,7 @@ static int build_base(struct daemon *daemon, loop_signal_fn *on_signals)
 
 	daemon->loop = loop_new();
 	daemon->lock_fd = -1;
-	vec_init(&daemon->changed, name_cmp);
-	vec_init(&daemon->by_slices, name_cmp);
-	cluster_init(&daemon->cluster, on_service_changed, daemon);
+	cluster_init(&daemon->cluster, planner_touch, &daemon->planner);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
@@ -666,6 +550,8 @@ static void build_zapi(struct daemon *daemon, void (*notify)(void *data))
 	daemon->zapi = zapi_new(daemon->loop, &options, notify, daemon);
 	announce_init(&daemon->announce, daemon->loop, config, daemon->loopback, daemon->zapi,
 		&daemon->metrics, &daemon->journal);
+	planner_init(&daemon->planner, daemon->loop, config, &daemon->cluster, &daemon->announce,
+		before_round, daemon);
 	drain_init(&daemon->drain, daemon->loop, &daemon->cluster, &daemon->announce, plan_all,
 		daemon);
 	daemon->initialised = true;
@@ -701,6 +587,7 @@ static int build_k8s(struct daemon *daemon)
 	};
 	int r = k8s_new(daemon->loop, &options, on_source, daemon, &daemon->k8s, &error);
 
+	planner_set_source(&daemon->planner, daemon->k8s);
 	return r < 0 ? fail("k8s", error) : 0;
 }
 
@@ -759,16 +646,14 @@ static void tear_down(struct daemon *daemon)
 	daemon->bgpd = bgpd_free(daemon->bgpd);
 	if (daemon->initialised) {
 		drain_deinit(&daemon->drain);
+		planner_deinit(&daemon->planner);
 		announce_deinit(&daemon->announce);
 	}
 	daemon->zapi = zapi_free(daemon->zapi);
 	daemon->loopback = loopback_free(daemon->loopback);
 	cluster_deinit(&daemon->cluster);
-	loop_job_stop(&daemon->plan_job);
 	loop_timer_stop(&daemon->stop_timer);
 	loop_timer_stop(&daemon->lock_timer);
-	vec_deinit(&daemon->changed, name_destroy);
-	vec_deinit(&daemon->by_slices, name_destroy);
 	daemon->loop = loop_free(daemon->loop);
 	if (daemon->lock_fd >= 0)
 		close(daemon->lock_fd);

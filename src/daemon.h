@@ -18,6 +18,7 @@
 #include "journal.h"
 #include "loopback.h"
 #include "metrics.h"
+#include "planner.h"
 #include "rival.h"
 
 #define MAX_STREAMS 256 /* shown; a directory may have more files */
@@ -39,17 +40,14 @@ struct daemon {
 	struct k8s *k8s;
 	struct cluster cluster;
 	struct announce announce;
+	struct planner planner;
 	struct drain drain;
 	struct http *http;
-	struct vec changed;   /* struct name, of services to plan anew */
-	struct vec by_slices; /* struct name, of services that EndpointSlices decide */
-	struct loop_job plan_job;
 	struct loop_timer stop_timer;
 	struct loop_timer lock_timer;
 	struct log_limit problem_limit;
 	int lock_fd;
 	double started;
-	bool synced;
 	bool stopping;
 	bool initialised;
 };

@@ -204,7 +204,7 @@ static void write_watches(const struct daemon *daemon, FILE *out)
 		daemon->cluster.services.n, daemon->cluster.pods.n, daemon->cluster.nodes.n,
 		daemon->cluster.slices.n);
 	gauge(out, "synced", "Whether the first complete picture of the cluster has arrived.",
-		daemon->synced);
+		daemon->planner.synced);
 }
 
 static void write_drain(const struct daemon *daemon, FILE *out)

@@ -35,6 +35,7 @@ static const char *const reason_words[N_REASONS] = {
 	[REASON_NODE_DRAINED] = "node_drained",
 	[REASON_NODE_NETWORK] = "node_network_unavailable",
 	[REASON_API_SERVER] = "api_server",
+	[REASON_SLICES_UNKNOWN] = "endpoint_slices_unknown",
 	[REASON_NO_SLICES] = "no_endpoint_slices",
 	[REASON_NO_PODS] = "no_pods",
 	[REASON_NOT_READY] = "not_ready",
@@ -239,17 +240,13 @@ static void count_pods(
 static bool count_slices(const struct config *config, const struct cluster *cluster,
 	const struct k8s_object *object, struct verdict *verdict)
 {
-	size_t first, end = cluster_namespace(&cluster->slices, object->meta.namespace, &first);
+	size_t first, end = cluster_slices(cluster, object, &first);
 	struct tally *tally = &verdict->tally;
-	bool any = false;
 
 	for (size_t i = first; i < end; i++) {
-		const struct k8s_object *candidate = cluster->slices.items[i];
+		const struct k8s_object *candidate = cluster->by_service.items[i];
 		const struct k8s_endpointslice *slice = &candidate->slice;
 
-		if (strcmp(slice->service, object->meta.name) != 0)
-			continue;
-		any = true;
 		for (size_t j = 0; j < slice->n_endpoints; j++) {
 			const struct k8s_endpoint *endpoint = &slice->endpoints[j];
 
@@ -264,7 +261,7 @@ static bool count_slices(const struct config *config, const struct cluster *clus
 				!endpoint->ready && endpoint->serving && endpoint->terminating;
 		}
 	}
-	return any;
+	return end > first;
 }
 
 /*
@@ -285,6 +282,8 @@ static enum reason judge_pods(const struct config *config, const struct cluster 
 	if (is_api_server(object))
 		return REASON_API_SERVER;
 	verdict->by_slices = object->service.selector.n == 0;
+	if (verdict->by_slices && !cluster_knows_slices(cluster, object))
+		return REASON_SLICES_UNKNOWN;
 	if (!verdict->by_slices)
 		count_pods(cluster, object, verdict);
 	else if (!count_slices(config, cluster, object, verdict))
@@ -421,6 +420,9 @@ char *verdict_text(const struct config *config, const struct verdict *verdict)
 	case REASON_NODE_NETWORK: return xstrdup("the node's condition NetworkUnavailable is True");
 	case REASON_API_SERVER:
 		return xstrdup("it is the API server's own service: its endpoints name no node");
+	case REASON_SLICES_UNKNOWN:
+		return xstrdup(
+			"its EndpointSlices are not known yet; until then all stays as it is");
 	case REASON_NO_SLICES:
 		return xstrdup("the service has no selector, and there is no EndpointSlice for it");
 	case REASON_NO_PODS: return xstrdup("the service selects no pod on this node");

@@ -23,19 +23,20 @@ enum reason {
 	REASON_NAMESPACE_SELECTOR, /* without the labels of services.namespace_selector */
 	REASON_OPTED_OUT,          /* annotation announce: "false" */
 	REASON_NO_ADDRESS,
-	REASON_KIND,          /* not among services.addresses */
-	REASON_CLASS,         /* not among services.load_balancer_classes */
-	REASON_PROXY,         /* ipMode: Proxy */
-	REASON_SPECIAL,       /* loopback, link-local, multicast */
-	REASON_NOT_ALLOWED,   /* outside services.allow */
-	REASON_NODE_ADDRESS,  /* it is an address of this node */
-	REASON_NODE_EXCLUDED, /* label exclude-from-external-load-balancers */
-	REASON_NODE_DRAINED,  /* by one of announce.drain_on */
-	REASON_NODE_NETWORK,  /* NetworkUnavailable */
-	REASON_API_SERVER,    /* default/kubernetes */
-	REASON_NO_SLICES,     /* no selector, and no EndpointSlices either */
-	REASON_NO_PODS,       /* none of this node is selected */
-	REASON_NOT_READY,     /* some are selected, too few are ready */
+	REASON_KIND,           /* not among services.addresses */
+	REASON_CLASS,          /* not among services.load_balancer_classes */
+	REASON_PROXY,          /* ipMode: Proxy */
+	REASON_SPECIAL,        /* loopback, link-local, multicast */
+	REASON_NOT_ALLOWED,    /* outside services.allow */
+	REASON_NODE_ADDRESS,   /* it is an address of this node */
+	REASON_NODE_EXCLUDED,  /* label exclude-from-external-load-balancers */
+	REASON_NODE_DRAINED,   /* by one of announce.drain_on */
+	REASON_NODE_NETWORK,   /* NetworkUnavailable */
+	REASON_API_SERVER,     /* default/kubernetes */
+	REASON_SLICES_UNKNOWN, /* its EndpointSlices are still to come: nothing is decided */
+	REASON_NO_SLICES,      /* no selector, and no EndpointSlices either */
+	REASON_NO_PODS,        /* none of this node is selected */
+	REASON_NOT_READY,      /* some are selected, too few are ready */
 	N_REASONS,
 };
 

@@ -88,7 +88,7 @@ static json_t *source_json(const struct daemon *daemon)
 	json_t *json = json_object(), *list = json_array();
 
 	set_string(json, "from", k8s_describe(daemon->k8s));
-	set_bool(json, "synced", daemon->synced);
+	set_bool(json, "synced", daemon->planner.synced);
 	set_number(json, "services", daemon->cluster.services.n);
 	set_number(json, "pods", daemon->cluster.pods.n);
 	set_number(json, "endpointslices", daemon->cluster.slices.n);

@@ -221,7 +221,7 @@ char *why_text(const struct daemon *daemon, const char *subject, bool *out_known
 	bool address = prefix_parse_host(subject, &p) || prefix_parse(subject, &p);
 	struct view view;
 
-	if (!daemon->synced)
+	if (!daemon->announce.synced)
 		fprintf(out,
 			"nothing is decided yet: the first complete picture of the cluster has not "
 			"arrived\n");

@@ -138,7 +138,7 @@ struct k8s_endpoint {
 	bool ready; /* missing conditions: ready and serving, not terminating */
 	bool serving;
 	bool terminating;
-	size_t n_addresses;
+	struct prefix address; /* the first: the one that counts; family 0: none that reads */
 };
 
 struct k8s_endpointslice {
@@ -180,6 +180,7 @@ enum k8s_event_type {
 struct k8s_event {
 	enum k8s_event_type type;
 	unsigned stream;
+	unsigned selection; /* LIST_END: see k8s_endpointslices_stream() */
 	struct k8s_object *object;
 	char *text;
 };
@@ -233,6 +234,14 @@ struct k8s_service_name {
  */
 void k8s_want_endpointslices(struct k8s *k8s, const struct k8s_service_name *services, size_t n);
 
+/*
+ * By which stream the wanted EndpointSlices of a namespace come, and by which selection of it: they
+ * are complete as of the LIST_END that carries both. false: there is no such stream; from files
+ * they come with all the rest, before SYNCED.
+ */
+must_check bool k8s_endpointslices_stream(const struct k8s *k8s, const char *namespace,
+	unsigned *out_stream, unsigned *out_selection);
+
 /* One stream, for status and metrics. */
 struct k8s_stream_status {
 	unsigned stream;
@@ -248,6 +257,8 @@ struct k8s_stream_status {
 	const char *error;        /* the last one while not connected; NULL: none */
 };
 
+/* One of them by its number; false: it is turned off, or gone. */
+must_check bool k8s_stream(const struct k8s *k8s, unsigned number, struct k8s_stream_status *out);
 /* Fills up to n entries; returns how many there are. Pointers live until the next turn. */
 size_t k8s_status(const struct k8s *k8s, struct k8s_stream_status *out, size_t n);
 /* "https://10.96.0.1:443 (service account)" or the directory. Borrowed. */

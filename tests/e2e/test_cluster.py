@@ -376,7 +376,21 @@ def test_one_resource_denied(start: Start, kube: KubeApi) -> None:
     rules = {'metadata': {'name': 'partly'}, 'rules': list(RULES)}
     kube.request('PATCH', '/apis/rbac.authorization.k8s.io/v1/clusterroles/partly', rules)
     lab.tor.wait_for(everything - prefixes(1) | {'10.96.9.4/32'}, timeout=60)
+
+    # Denied again: what cannot be known is no reason to withdraw, not even for a new life.
+    kube.request('PATCH', '/apis/rbac.authorization.k8s.io/v1/clusterroles/partly', rules | {'rules': list(RULES[:1])})
+    mark = time.time()
+    daemon.kill()
+    daemon.start()
+    wait_error(daemon, 'endpointslices', '403', 'endpointslices')
+    assert 'its EndpointSlices are not known yet' in daemon.get('/why?q=10.96.9.4')[1]
+    time.sleep(2)
+    assert lab.tor.events(mark) == []
+    assert daemon.states()['10.96.9.4'] == 'announced'
+    kube.request('PATCH', '/apis/rbac.authorization.k8s.io/v1/clusterroles/partly', rules)
+    wait_connected(daemon)
     kube.request('DELETE', f'{SLICES}/manual-2')
+    lab.tor.wait_for(everything - prefixes(1))
 
 
 def test_node_denied_from_the_start(start: Start, kube: KubeApi) -> None:

@@ -138,7 +138,10 @@ static void node_word(struct k8s_object *object, const char *word, const char *v
 	}
 }
 
-/* An endpoint is written as NODE:CONDITIONS, with r(eady), s(erving), t(erminating). */
+/*
+ * An endpoint is written as NODE:CONDITIONS, with r(eady), s(erving), t(erminating); and with a
+ * number behind, if two are to be told apart by their addresses, or are to be the same.
+ */
 static void slice_word(struct k8s_object *object, const char *word, const char *value)
 {
 	struct k8s_endpointslice *s = &object->slice;
@@ -156,9 +159,14 @@ static void slice_word(struct k8s_object *object, const char *word, const char *
 		struct k8s_endpoint e = {.node = xstrndup(value, n),
 			.ready = strchr(colon, 'r'),
 			.serving = strchr(colon, 's'),
-			.terminating = strchr(colon, 't'),
-			.n_addresses = 1};
+			.terminating = strchr(colon, 't')};
+		auto_free char *address =
+			xasprintf(s->family == AF_INET6 ? "fd00::%zu" : "10.1.0.%zu",
+				strpbrk(colon, "0123456789")
+					? strtoul(strpbrk(colon, "0123456789"), NULL, 10)
+					: 100 + s->n_endpoints);
 
+		ck_assert(prefix_parse_host(address, &e.address));
 		s->endpoints = xrealloc(s->endpoints, (s->n_endpoints + 1) * sizeof(e));
 		s->endpoints[s->n_endpoints++] = e;
 	} else {

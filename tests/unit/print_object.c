@@ -66,6 +66,8 @@ static void print_node(const struct k8s_node *node)
 
 static void print_slice(const struct k8s_endpointslice *slice)
 {
+	char buf[PREFIX_STRLEN];
+
 	fprintf(out, " service=%s family=%d", slice->service,
 		slice->family ? family_number(slice->family) : 0);
 	for (size_t i = 0; i < slice->n_endpoints; i++) {
@@ -75,7 +77,8 @@ static void print_slice(const struct k8s_endpointslice *slice)
 		print_flag("ready", endpoint->ready);
 		print_flag("serving", endpoint->serving);
 		print_flag("terminating", endpoint->terminating);
-		fprintf(out, " %zu]", endpoint->n_addresses);
+		fprintf(out, " %s]",
+			endpoint->address.family ? prefix_address(&endpoint->address, buf) : "-");
 	}
 }
 

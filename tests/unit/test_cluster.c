@@ -242,6 +242,52 @@ START_TEST(a_list_of_namespaces_drops_the_others)
 }
 END_TEST
 
+static size_t slices_of(const char *name, size_t *out_first)
+{
+	struct k8s_object *of = service(name, "");
+	size_t end = cluster_slices(&cluster, of, out_first);
+
+	k8s_object_free(of);
+	return end;
+}
+
+START_TEST(slices_are_found_by_their_service)
+{
+	size_t first;
+
+	take(K8S_EVENT_OBJECT, 3, slice("a/z", "of=web"));
+	take(K8S_EVENT_OBJECT, 3, slice("a/a", "of=web"));
+	take(K8S_EVENT_OBJECT, 3, slice("a/b", "of=webb"));
+	take(K8S_EVENT_OBJECT, 3, slice("b/c", "of=web"));
+	ck_assert_uint_eq(slices_of("a/web", &first), 2);
+	ck_assert_uint_eq(first, 0);
+	ck_assert_uint_eq(slices_of("a/webb", &first) - first, 1);
+	ck_assert_uint_eq(slices_of("a/we", &first) - first, 0);
+	/* One that is another service's from now on. */
+	take(K8S_EVENT_OBJECT, 3, slice("a/z", "of=db"));
+	ck_assert_uint_eq(slices_of("a/web", &first) - first, 1);
+	ck_assert_uint_eq(slices_of("a/db", &first) - first, 1);
+	take(K8S_EVENT_DELETED, 3, slice("a/a", "of=web"));
+	ck_assert_uint_eq(slices_of("a/web", &first) - first, 0);
+}
+END_TEST
+
+START_TEST(remembers_which_selection_was_listed)
+{
+	struct k8s_event end = {.type = K8S_EVENT_LIST_END, .stream = 7, .selection = 2};
+
+	ck_assert(!cluster_is_listed(&cluster, 7, 2));
+	cluster_take(&cluster, &end);
+	ck_assert(cluster_is_listed(&cluster, 7, 2));
+	ck_assert(!cluster_is_listed(&cluster, 7, 3));
+	ck_assert(!cluster_is_listed(&cluster, 8, 2));
+	end.selection = 3;
+	cluster_take(&cluster, &end);
+	ck_assert(cluster_is_listed(&cluster, 7, 3));
+	ck_assert(!cluster_is_listed(&cluster, 7, 2));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("cluster");
@@ -257,6 +303,8 @@ int main(void)
 	tcase_add_test(tcase, an_object_with_another_uid_is_another_one);
 	tcase_add_test(tcase, a_namespace_touches_the_services_in_it);
 	tcase_add_test(tcase, a_list_of_namespaces_drops_the_others);
+	tcase_add_test(tcase, slices_are_found_by_their_service);
+	tcase_add_test(tcase, remembers_which_selection_was_listed);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);
 }

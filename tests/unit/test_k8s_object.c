@@ -201,8 +201,8 @@ static const struct {
 		"\"terminating\":true},\"nodeName\":\"n2\"},{\"addresses\":[\"10.1.0.4\"]},"
 		"{\"addresses\":null,\"conditions\":{\"ready\":null}}]}",
 		"d/web-x label:kubernetes.io/service-name=web service=web family=4 [n1 ready "
-		"serving 1] "
-		"[n2 serving terminating 2] [- ready serving 1] [- ready serving 0]"},
+		"serving 10.1.0.1] "
+		"[n2 serving terminating 10.1.0.2] [- ready serving 10.1.0.4] [- ready serving -]"},
 	/* v1beta1 of 1.20 */
 	{K8S_ENDPOINTSLICES,
 		"{" META ",\"addressType\":\"IPv6\",\"endpoints\":[{\"addresses\":[\"fd01::1\"],"
@@ -210,7 +210,7 @@ static const struct {
 		"{\"ready\":false},\"topology\":{\"kubernetes.io/"
 		"hostname\":\"n1\",\"topology.kubernetes.io/zone\":"
 		"\"z\"}}]}",
-		"d/n service= family=6 [n1 1]"},
+		"d/n service= family=6 [n1 fd01::1]"},
 	{K8S_ENDPOINTSLICES, "{" META ",\"addressType\":\"FQDN\",\"endpoints\":null}",
 		"d/n service= family=0"},
 	{K8S_ENDPOINTSLICES, "{" META ",\"endpoints\":[[]]}",

@@ -468,17 +468,26 @@ static void want_slices_of(const char *name)
 
 START_TEST(slices_come_when_wanted_and_go)
 {
+	unsigned stream, first, second;
+
 	start_watching();
 	fake_api_answer(&api, "list endpointslices", FAKE_CLOSE, "HTTP/1.1 404 Not Found",
 		"404 page not found\n");
 	fake_api_ok(&api, "list endpointslices", FAKE_CLOSE,
 		LIST("2", "{\"metadata\":{\"namespace\":\"d\",\"name\":\"s\",\"resourceVersion\":"
 			  "\"2\"}}"));
+	ck_assert(!k8s_endpointslices_stream(trace.k8s, "d", &stream, &first));
 	want_slices_of("a");
+	ck_assert(k8s_endpointslices_stream(trace.k8s, "d", &stream, &first));
+	ck_assert_uint_ne(trace.selection, first);
 	trace_until(&trace, "up endpointslices");
 	trace_is(&trace, "begin endpointslices\nobject endpointslices d/s 2\nend endpointslices\n"
 			 "up endpointslices\n");
+	ck_assert_uint_eq(trace.selection, first);
 	trace_clear(&trace);
+	want_slices_of("b");
+	ck_assert(k8s_endpointslices_stream(trace.k8s, "d", &stream, &second));
+	ck_assert_uint_ne(first, second);
 	k8s_want_endpointslices(trace.k8s, NULL, 0);
 	trace_for(&trace, 20);
 	trace_is(&trace, "begin endpointslices\nend endpointslices\n");

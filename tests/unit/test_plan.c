@@ -67,7 +67,8 @@ static const struct {
 	{"only load balancers", "services: {addresses: [load_balancer_ip]}", WEB " lb=192.0.2.1",
 		{WEB_POD " ready"}, .verdicts = "10.96.0.1=address_kind 192.0.2.1=ready"},
 	{"special addresses", "", WEB " lb=127.0.0.1 lb=fe80::1", {WEB_POD " ready"},
-		.verdicts = "10.96.0.1=ready 127.0.0.1=special_address fe80::1=special_address"},
+		.verdicts = "10.96.0.1=ready 127.0.0.1=special_address "
+			    "fe80::1=special_address"},
 	{"the node's own address", "", WEB " lb=192.0.2.9", {WEB_POD " ready"}, "address=192.0.2.9",
 		.verdicts = "10.96.0.1=ready 192.0.2.9=node_address"},
 	/* classes */
@@ -131,6 +132,8 @@ static const struct {
 		.verdicts = "10.96.0.1=terminating_but_serving"},
 	{"an endpoint of the other family", "", "cluster=10.96.0.1", {NULL}, NULL,
 		"of=web ipv6 endpoint=node:rs", .verdicts = "10.96.0.1=not_ready"},
+	{"slices that are still to come", "", "cluster=10.96.0.1", {NULL}, NULL, "of=unknown",
+		.verdicts = "10.96.0.1=endpoint_slices_unknown"},
 	{"a slice of another service", "", "cluster=10.96.0.1", {NULL}, NULL,
 		"of=db endpoint=node:rs", .verdicts = "10.96.0.1=no_endpoint_slices"},
 };
@@ -163,6 +166,14 @@ static void take(struct cluster *cluster, struct k8s_object *object)
 	cluster_take(cluster, &event);
 }
 
+static bool knows_nothing(const void *data, const char *namespace, const char *name)
+{
+	(void)data;
+	(void)namespace;
+	(void)name;
+	return false;
+}
+
 START_TEST(decides)
 {
 	auto_config struct config *config = config_of(cases[_i].config);
@@ -184,7 +195,9 @@ START_TEST(decides)
 		take(&cluster, namespace(cases[_i].namespace, ""));
 	if (cases[_i].node)
 		take(&cluster, node("node", cases[_i].node));
-	if (cases[_i].slice)
+	if (cases[_i].slice && !strcmp(cases[_i].slice, "of=unknown"))
+		cluster.knows_slices = knows_nothing;
+	else if (cases[_i].slice)
 		take(&cluster, slice("default/web-abc", cases[_i].slice));
 	n = plan_service(config, &cluster, cluster_service(&cluster, "default", "web"), &verdicts);
 	for (size_t i = 0; i < n; i++) {

@@ -39,7 +39,9 @@ static char *line_of(struct trace *trace, const struct k8s_event *event)
 
 	switch (event->type) {
 	case K8S_EVENT_LIST_BEGIN: return xasprintf("begin %s", name);
-	case K8S_EVENT_LIST_END: return xasprintf("end %s", name);
+	case K8S_EVENT_LIST_END:
+		trace->selection = event->selection;
+		return xasprintf("end %s", name);
 	case K8S_EVENT_OBJECT: return object_line("object", event->object);
 	case K8S_EVENT_DELETED: return object_line("deleted", event->object);
 	case K8S_EVENT_SYNCED: return xstrdup("synced");

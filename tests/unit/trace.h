@@ -7,8 +7,9 @@
 struct trace {
 	struct loop *loop;
 	struct k8s *k8s;
-	char *text;       /* "object services default/web 7\n" and so on */
-	char *names[512]; /* of streams, by number */
+	unsigned selection; /* of the last LIST_END */
+	char *text;         /* "object services default/web 7\n" and so on */
+	char *names[512];   /* of streams, by number */
 };
 
 /* Fails the test if the source does not start. */
