@@ -36,10 +36,13 @@ struct manifest {
 	const char *path;
 	const struct k8s_options *options;
 	struct k8s_label_selector *selector; /* of namespaces; NULL: none are wanted */
-	struct ytree *tree;
+	const struct ytree *tree;            /* of what is being read */
 	struct vec objects;
 	struct vec problems;
-	char *error; /* the first */
+	char *error;      /* the first */
+	size_t n_objects; /* before the document; so is the next */
+	size_t n_problems;
+	bool was_good;
 };
 
 static char *say_where(const struct manifest *manifest, struct ytree_place place, const char *text)
@@ -184,17 +187,64 @@ static void destroy_object(void *object)
 	k8s_object_free(object);
 }
 
+static void begin_document(struct manifest *manifest)
+{
+	manifest->n_objects = manifest->objects.n;
+	manifest->n_problems = manifest->problems.n;
+	manifest->was_good = !manifest->error;
+}
+
+static void truncate_to(struct vec *vec, size_t n, void (*destroy)(void *))
+{
+	while (vec->n > n)
+		destroy(vec_remove_at(vec, vec->n - 1));
+}
+
+/* It had items, but is no list of objects: they were none of ours. */
+static void take_back(struct manifest *manifest)
+{
+	truncate_to(&manifest->objects, manifest->n_objects, destroy_object);
+	truncate_to(&manifest->problems, manifest->n_problems, free);
+	if (manifest->was_good)
+		free(TAKE(manifest->error));
+}
+
+/*
+ * An element of what is likely to be a list; kubectl writes that only at the end. One that does not
+ * say what it is must wait until the list does.
+ */
+static bool on_element(
+	void *data, const struct ytree *tree, json_t *element, struct ytree_place place)
+{
+	struct manifest *manifest = data;
+
+	if (!text_of(element, "kind", NULL) || !text_of(element, "apiVersion", NULL))
+		return false;
+	manifest->tree = tree;
+	take_any(manifest, element, place, NULL, NULL, 1);
+	return true;
+}
+
+static void on_document(
+	void *data, const struct ytree *tree, json_t *document, struct ytree_place place)
+{
+	struct manifest *manifest = data;
+
+	if (!ends_in_list(text_of(document, "kind", "")))
+		take_back(manifest);
+	manifest->tree = tree;
+	take_any(manifest, document, place, NULL, NULL, 0);
+	begin_document(manifest);
+}
+
 static void take_documents(struct manifest *manifest, const char *text, size_t size)
 {
+	const struct ytree_reader reader = {on_element, on_document, manifest};
 	struct ytree_error error;
 
-	if (ytree_parse(text, size, &manifest->tree, &error)) {
+	begin_document(manifest);
+	if (ytree_read(text, size, &reader, &error))
 		fail(manifest, error.place, error.text);
-		return;
-	}
-	for (size_t i = 0; i < ytree_documents(manifest->tree); i++)
-		take_any(manifest, ytree_document(manifest->tree, i),
-			ytree_place_root(manifest->tree, i), NULL, NULL, 0);
 }
 
 int manifest_read(const char *path, const char *text, size_t size,
@@ -207,7 +257,6 @@ int manifest_read(const char *path, const char *text, size_t size,
 						   &manifest.selector, out_error))
 		return -EBADMSG;
 	take_documents(&manifest, text, size);
-	ytree_free(manifest.tree);
 	k8s_label_selector_free(manifest.selector);
 	if (manifest.error) {
 		vec_deinit(&manifest.objects, destroy_object);

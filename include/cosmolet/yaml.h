@@ -38,6 +38,26 @@ must_check int ytree_parse(
 	const char *text, size_t size, struct ytree **out, struct ytree_error *out_error);
 struct ytree *ytree_free(struct ytree *yaml);
 
+/* Gets a text part by part. The tree and what it holds live until the function returns. */
+struct ytree_reader {
+	/*
+	 * An element of the list "items" of a document that is not complete: of objects in a list
+	 * there may be thousands. true: it is done with, and not part of the document any more.
+	 */
+	bool (*element)(
+		void *data, const struct ytree *yaml, json_t *element, struct ytree_place place);
+	void (*document)(
+		void *data, const struct ytree *yaml, json_t *document, struct ytree_place place);
+	void *data;
+};
+
+/*
+ * The same as ytree_parse(), without holding more than a document at a time. After an error, some
+ * were read already.
+ */
+must_check int ytree_read(const char *text, size_t size, const struct ytree_reader *reader,
+	struct ytree_error *out_error);
+
 size_t ytree_documents(const struct ytree *yaml);
 /* Borrowed: lives as long as the yaml, or longer with json_incref(). */
 json_t *ytree_document(const struct ytree *yaml, size_t index);

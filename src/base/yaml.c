@@ -30,7 +30,8 @@ struct place {
 
 struct ytree {
 	struct vec documents; /* json_t, in order */
-	struct vec places;    /* struct place, by container, key, index */
+	struct vec places;    /* struct place, by container, key, index; or as they came */
+	bool sorted;
 };
 
 struct anchor {
@@ -52,6 +53,11 @@ struct parse {
 	struct frame frames[DEPTH_MAX];
 	size_t n_frames;
 	struct vec anchors; /* struct anchor, in order */
+	/* For a reader; NULL: there is none, all is kept. */
+	const struct ytree_reader *reader;
+	json_t *items;                 /* the list of the document; NULL: not yet */
+	struct ytree_place element_at; /* where its last element begins */
+	size_t n_places;               /* before that element */
 };
 
 /* places */
@@ -90,8 +96,15 @@ static const struct place *find_place(
 {
 	auto_free char *copy = key ? xstrdup(key) : NULL;
 	struct place wanted = {.container = container, .key = copy, .index = index};
+	const struct place *place;
 
-	return vec_find(&yaml->places, &wanted);
+	if (yaml->sorted)
+		return vec_find(&yaml->places, &wanted);
+	vec_foreach (&yaml->places, place, i) {
+		if (place_cmp(place, &wanted) == 0)
+			return place;
+	}
+	return NULL;
 }
 
 struct ytree_place ytree_place_root(const struct ytree *yaml, size_t index)
@@ -228,6 +241,11 @@ static json_t *anchor_find(const struct parse *parse, const char *name)
 
 /* building */
 
+static void document_destroy(void *item)
+{
+	json_decref(item);
+}
+
 static void remember(struct parse *parse, const json_t *container, const char *key, size_t index,
 	struct ytree_place key_at, struct ytree_place value_at)
 {
@@ -284,6 +302,20 @@ static int take_key(struct parse *parse, const yaml_event_t *event)
 	return 0;
 }
 
+/* The list of a document, and each element of it. */
+static void note_items(struct parse *parse, json_t *container, struct ytree_place at)
+{
+	const struct frame *frames = parse->frames;
+
+	if (parse->n_frames == 1 && frames[0].key && !strcmp(frames[0].key, "items") &&
+		json_is_array(container))
+		parse->items = container;
+	if (parse->n_frames == 2 && frames[1].container == parse->items) {
+		parse->element_at = at;
+		parse->n_places = parse->yaml->places.n;
+	}
+}
+
 static int open_container(
 	struct parse *parse, json_t *container, const yaml_char_t *anchor, struct ytree_place at)
 {
@@ -295,6 +327,7 @@ static int open_container(
 			       ? refuse(parse, at, "nested deeper than %d", DEPTH_MAX)
 			       : refuse(parse, at, "a key must be a plain word");
 	}
+	note_items(parse, container, at);
 	frame = &parse->frames[parse->n_frames];
 	*frame = (struct frame){.container = container};
 	frame->anchor = anchor ? xstrdup((const char *)anchor) : NULL;
@@ -314,6 +347,54 @@ static void close_container(struct parse *parse)
 	free(top->anchor);
 	free(top->key);
 	json_decref(top->container);
+}
+
+static void forget_places(struct parse *parse, size_t n)
+{
+	struct vec *places = &parse->yaml->places;
+
+	while (places->n > n)
+		place_destroy(vec_remove_at(places, places->n - 1));
+}
+
+static void sort_places(struct ytree *yaml)
+{
+	if (yaml->places.n) /* qsort() wants an address even for nothing */
+		qsort(yaml->places.items, yaml->places.n, sizeof(void *), place_cmp_ref);
+	yaml->sorted = true;
+}
+
+/* A container is complete; if it is an element of the list, the reader may have it at once. */
+static void end_container(struct parse *parse)
+{
+	const struct ytree_reader *reader = parse->reader;
+	size_t last;
+
+	close_container(parse);
+	if (!reader || parse->n_frames != 2 || parse->frames[1].container != parse->items)
+		return;
+	last = json_array_size(parse->items) - 1;
+	if (!reader->element(reader->data, parse->yaml, json_array_get(parse->items, last),
+		    parse->element_at))
+		return;
+	forget_places(parse, parse->n_places);
+	(void)json_array_remove(parse->items, last);
+}
+
+static void end_document(struct parse *parse)
+{
+	struct ytree *yaml = parse->yaml;
+	const struct ytree_reader *reader = parse->reader;
+
+	vec_clear(&parse->anchors, anchor_destroy);
+	parse->items = NULL;
+	if (!reader || !yaml->documents.n)
+		return;
+	sort_places(yaml);
+	reader->document(reader->data, yaml, ytree_document(yaml, 0), ytree_place_root(yaml, 0));
+	vec_clear(&yaml->documents, document_destroy);
+	forget_places(parse, 0);
+	yaml->sorted = false;
 }
 
 static int take_scalar(struct parse *parse, const yaml_event_t *event)
@@ -357,8 +438,8 @@ static int take_event(struct parse *parse, const yaml_event_t *event)
 	case YAML_MAPPING_START_EVENT:
 		return open_container(parse, json_object(), event->data.mapping_start.anchor, at);
 	case YAML_SEQUENCE_END_EVENT:
-	case YAML_MAPPING_END_EVENT: close_container(parse); return 0;
-	case YAML_DOCUMENT_START_EVENT: vec_clear(&parse->anchors, anchor_destroy); return 0;
+	case YAML_MAPPING_END_EVENT: end_container(parse); return 0;
+	case YAML_DOCUMENT_END_EVENT: end_document(parse); return 0;
 	default: return 0;
 	}
 }
@@ -390,11 +471,6 @@ static int take_all(struct parse *parse)
 	}
 }
 
-static void document_destroy(void *item)
-{
-	json_decref(item);
-}
-
 struct ytree *ytree_free(struct ytree *yaml)
 {
 	if (!yaml)
@@ -405,14 +481,22 @@ struct ytree *ytree_free(struct ytree *yaml)
 	return NULL;
 }
 
-int ytree_parse(const char *text, size_t size, struct ytree **out, struct ytree_error *out_error)
+static struct ytree *new_tree(void)
 {
-	auto_ytree struct ytree *yaml = xcalloc(1, sizeof(*yaml));
-	struct parse parse = {.yaml = yaml, .error = out_error, .anchors = VEC_INIT(NULL)};
-	int r;
+	struct ytree *yaml = xcalloc(1, sizeof(*yaml));
 
 	vec_init(&yaml->documents, NULL);
 	vec_init(&yaml->places, place_cmp);
+	return yaml;
+}
+
+static int parse_all(struct ytree *yaml, const char *text, size_t size,
+	const struct ytree_reader *reader, struct ytree_error *out_error)
+{
+	struct parse parse = {
+		.yaml = yaml, .error = out_error, .anchors = VEC_INIT(NULL), .reader = reader};
+	int r;
+
 	*out_error = (struct ytree_error){0};
 	if (size > YTREE_MAX_BYTES)
 		return refuse(&parse, (struct ytree_place){0, 0}, "longer than %u bytes",
@@ -425,12 +509,27 @@ int ytree_parse(const char *text, size_t size, struct ytree **out, struct ytree_
 		close_container(&parse);
 	vec_deinit(&parse.anchors, anchor_destroy);
 	yaml_parser_delete(&parse.parser);
+	return r;
+}
+
+int ytree_parse(const char *text, size_t size, struct ytree **out, struct ytree_error *out_error)
+{
+	auto_ytree struct ytree *yaml = new_tree();
+	int r = parse_all(yaml, text, size, NULL, out_error);
+
 	if (r < 0)
 		return r;
-	if (yaml->places.n) /* qsort() wants an address even for nothing */
-		qsort(yaml->places.items, yaml->places.n, sizeof(void *), place_cmp_ref);
+	sort_places(yaml);
 	*out = TAKE(yaml);
 	return 0;
+}
+
+int ytree_read(const char *text, size_t size, const struct ytree_reader *reader,
+	struct ytree_error *out_error)
+{
+	auto_ytree struct ytree *yaml = new_tree();
+
+	return parse_all(yaml, text, size, reader, out_error);
 }
 
 size_t ytree_documents(const struct ytree *yaml)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / 'lab'), str(HERE.parent / 'scenario')]
-from cosmolet import BINARY, NODE, Cosmolet, pod  # noqa: E402
+from cosmolet import BINARY, NODE, Cosmolet, pod, service  # noqa: E402
 from fake_api import Answer, Certificates, FakeApi  # noqa: E402
 from lab import Lab  # noqa: E402
 from sandbox import wait_until  # noqa: E402
@@ -69,10 +69,39 @@ def measure(lab: Lab, certificates: Certificates, n: int, app: str, announced: b
     return {'octets': octets, 'blocks': blocks, 'most': most, 'anonymous': anonymous * 1024, 'seconds': seconds}
 
 
+def manifests(lab: Lab, n: int, text: str) -> dict[str, float]:
+    """The same from files: so many services, and as many pods of this node."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        daemon = Cosmolet(lab.node, directory, loopback={'mode': 'none'})
+        (directory / 'manifests' / 'all.yaml').write_text(text)
+        daemon.environment.update(LD_PRELOAD=str(HEAP), HEAP=str(directory / 'heap'))
+        begin = time.monotonic()
+        daemon.start('--dry-run', ready=False)
+        daemon.wait_ready(120)
+        seconds = time.monotonic() - begin
+        assert len(daemon.status()['addresses']) == n
+        octets, _, most = struct.unpack('qqq', (directory / 'heap').read_bytes())
+        assert daemon.process
+        status = Path('/proc', str(daemon.process.pid), 'status').read_text()
+        peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith('VmHWM:'))
+        daemon.stop()
+    return {'octets': octets, 'most': most, 'peak': peak * 1024, 'seconds': seconds}
+
+
+def manifest_texts(n: int) -> dict[str, str]:
+    """As people write them, and as kubectl does."""
+    objects = [service(f's{i}', [f'10.{100 + (i >> 16)}.{i >> 8 & 255}.{i & 255}'], selector={'app': f'a{i}'}) for i in range(n)]
+    objects += [pod(f'p{i}', 'none') for i in range(n)]
+    return {'documents': '---\n'.join(json.dumps(each, indent=1) + '\n' for each in objects),
+            'a list': json.dumps({'apiVersion': 'v1', 'items': objects, 'kind': 'List'}, indent=1)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or '').split('\n', 1)[0])
     parser.add_argument('--services', type=int, nargs='+', default=[1000, 10000, 200000], help='(default: %(default)s)')
     parser.add_argument('--announced', type=int, nargs='+', default=[1000, 10000], help='(default: %(default)s)')
+    parser.add_argument('--manifests', type=int, nargs='*', default=[10000], help='services and pods (default: %(default)s)')
     a = parser.parse_args()
     print(f'{"":24}{"octets each":>14}{"blocks each":>14}{"MB of malloc":>14}{"at most":>10}{"anonymous MB":>14}{"ready s":>10}')
     with Lab() as lab, tempfile.TemporaryDirectory() as directory:
@@ -84,6 +113,15 @@ def main() -> None:
                 each = [(found[key] - base[key]) / (n - 1) for key in ('octets', 'blocks')]
                 print(f'{what + f", {n}":<24}{each[0]:>14.0f}{each[1]:>14.2f}{found["octets"] / 1e6:>14.1f}{found["most"] / 1e6:>10.1f}'
                       f'{found["anonymous"] / 1e6:>14.1f}{found["seconds"]:>10.2f}', flush=True)
+
+
+    print(f'\n{"":24}{"MB of text":>14}{"MB of malloc":>14}{"at most":>10}{"peak RSS MB":>14}{"ready s":>10}')
+    with Lab() as lab:
+        for n in a.manifests:
+            for what, text in manifest_texts(n).items():
+                found = manifests(lab, n, text)
+                print(f'{what + f", {n}":<24}{len(text) / 1e6:>14.1f}{found["octets"] / 1e6:>14.1f}{found["most"] / 1e6:>10.1f}'
+                      f'{found["peak"] / 1e6:>14.1f}{found["seconds"]:>10.2f}', flush=True)
 
 
 if __name__ == '__main__':

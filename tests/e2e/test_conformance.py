@@ -155,6 +155,9 @@ def churn(kube: KubeApi, pause: float = 0) -> Iterator[list[int]]:
     def write(number: int) -> None:
         choice = random.Random(number)
         while not end.is_set():
+            if kube.starting:  # an API server checks all service addresses first, and ends if one is taken or given back meanwhile
+                time.sleep(0.02)
+                continue
             try:
                 change(kube, choice)
                 counts[number] += 1

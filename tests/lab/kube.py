@@ -58,6 +58,7 @@ class KubeApi:
         self._running: dict[str, subprocess.Popen[Any]] = {}
         self._local = threading.local()
         self._links = 0
+        self.starting = False  # a server is on its way up
         self.sandbox = Sandbox()
         try:
             self.directory = self.sandbox.directory
@@ -89,7 +90,9 @@ class KubeApi:
                 self.namespace_name, argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0,
                 env={**os.environ, 'ETCD_UNSUPPORTED_ARCH': 'arm64'})
         ready = self._etcd_ready if server == 'etcd' else self._apiserver_ready
-        wait_until(lambda: self._alive(server) and ready(), 60, server, interval=0.05, explain=self.tail)
+        self.starting = True
+        wait_until(lambda: self._alive(server) and ready(), 120, server, interval=0.05, explain=self.tail)
+        self.starting = False
 
     def stop(self, server: str = 'apiserver', number: int = signal.SIGTERM) -> None:
         process = self._running.pop(server)

@@ -186,6 +186,24 @@ START_TEST(without_a_selector_namespaces_are_passed_over)
 }
 END_TEST
 
+/* Elements of a list are taken as they come; what only looks like a list gives nothing. */
+START_TEST(lists_of_any_order_and_what_is_none)
+{
+	start_with("m/a.yaml", SVC("a"));
+	put("m/a.yaml",
+		"apiVersion: v1\nitems:\n- {apiVersion: v1, kind: Service, metadata: {name: b}}\n"
+		"- {apiVersion: v1, kind: ServiceList, items: [{metadata: {name: c}}]}\n"
+		"kind: List\n---\n"
+		"apiVersion: v1\nitems: [{metadata: {name: d}}]\nkind: ServiceList\n---\n"
+		"apiVersion: example.com/v1\nitems:\n- {apiVersion: v1, kind: Service, metadata: "
+		"{name: e}}\n- {apiVersion: v1, kind: Service, metadata: {}}\nkind: "
+		"Basket\n---\n" SVC("f"));
+	trace_until(&trace, "end a.yaml");
+	trace_is(&trace, "begin a.yaml\nobject services default/b\nobject services default/c\n"
+			 "object services default/d\nobject services default/f\nend a.yaml\n");
+}
+END_TEST
+
 START_TEST(an_edit_is_seen_within_milliseconds)
 {
 	struct mono begin;
@@ -329,6 +347,17 @@ static const struct {
 	{"- 3\n", ":1:1: expected a Kubernetes object, with apiVersion and kind"},
 	{"kind: Service\n", ":1:1: expected a Kubernetes object, with apiVersion and kind"},
 	{"apiVersion: v1\nkind: List\nitems: x\n", ":3:8: items: expected a list"},
+	/* kubectl writes the kind of a list behind its items */
+	{"apiVersion: v1\nitems:\n- {apiVersion: v1, kind: Service, metadata: {name: a}}\n"
+	 "- {apiVersion: v1, kind: Service, metadata: {name: b}, spec: {type: 7}}\nkind: List\n",
+		":4:69: Service default/b: spec.type: expected a string, found a number"},
+	{"apiVersion: v1\nitems:\n- {metadata: {name: x}, spec: {type: 7}}\nkind: ServiceList\n",
+		":3:38: Service default/x: spec.type: expected a string, found a number"},
+	{"apiVersion: v1\nitems:\n- {apiVersion: v1, kind: Service, metadata: {name: a}}\n- 7\n"
+	 "kind: List\n",
+		":4:3: expected a Kubernetes object, with apiVersion and kind"},
+	{"apiVersion: v1\nitems:\n- {apiVersion: v1, kind: Service, metadata: {name: a}}\n",
+		":1:1: expected a Kubernetes object, with apiVersion and kind"},
 };
 
 START_TEST(what_does_not_parse_changes_nothing)
@@ -545,6 +574,7 @@ int main(void)
 	tcase_add_test(tests, an_empty_directory_is_synced);
 	tcase_add_test(tests, only_what_this_node_needs);
 	tcase_add_test(tests, an_edit_is_seen_within_milliseconds);
+	tcase_add_test(tests, lists_of_any_order_and_what_is_none);
 	tcase_add_test(tests, namespaces_come_by_their_labels);
 	tcase_add_test(tests, without_a_selector_namespaces_are_passed_over);
 	tcase_add_test(tests, only_the_changed_file_is_read_again);

@@ -124,6 +124,83 @@ START_TEST(places_are_kept)
 }
 END_TEST
 
+/* What a reader gets, as text with its place; elements that are wanted are not in the document. */
+static bool wants_elements;
+static char *read_text;
+
+static void note(const char *what, const json_t *json, struct ytree_place place)
+{
+	auto_free char *dump = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+	auto_free char *before = read_text;
+
+	read_text = xasprintf("%s%s %u:%u %s\n", before, what, place.line, place.column, dump);
+}
+
+static bool on_element(
+	void *data, const struct ytree *yaml, json_t *element, struct ytree_place place)
+{
+	struct ytree_place key = ytree_place_key(yaml, element, "b");
+
+	ck_assert_ptr_eq(data, &wants_elements);
+	note("element", element, place);
+	if (json_object_get(element, "b"))
+		PLACE(key, place.line, place.column + 1);
+	return wants_elements;
+}
+
+static void on_document(
+	void *data, const struct ytree *yaml, json_t *document, struct ytree_place place)
+{
+	json_t *items = json_object_get(document, "items");
+
+	ck_assert_ptr_eq(data, &wants_elements);
+	note("document", document, place);
+	if (json_array_size(items) == 2)
+		PLACE(ytree_place_element(yaml, items, 1), 4, 4);
+}
+
+static int read_with(bool wants, const char *text)
+{
+	const struct ytree_reader reader = {on_element, on_document, &wants_elements};
+	struct ytree_error error;
+
+	wants_elements = wants;
+	str_set(&read_text, "");
+	return ytree_read(text, strlen(text), &reader, &error);
+}
+
+START_TEST(a_reader_gets_it_part_by_part)
+{
+	static const char text[] = "a: {items: [{b: 1}]}\n"
+				   "---\n"
+				   "items: [{b: &x [2]}, {c: *x}]\n"
+				   "items2: [{}]\n"
+				   "---\n"
+				   "---\n"
+				   "items: {b: 1}\n"
+				   "--- [[[7]]]\n"
+				   "---\n"
+				   "{items: [3, [4], {b: 5}], z: 6}\n";
+
+	ck_assert_int_eq(read_with(true, text), 0);
+	ck_assert_str_eq(read_text, "document 1:1 {\"a\":{\"items\":[{\"b\":1}]}}\n"
+				    "element 3:9 {\"b\":[2]}\n"
+				    "element 3:22 {\"c\":[2]}\n"
+				    "document 3:1 {\"items\":[],\"items2\":[{}]}\n"
+				    "document 7:1 {\"items\":{\"b\":1}}\n"
+				    "document 8:5 [[[7]]]\n"
+				    "element 10:13 [4]\n"
+				    "element 10:18 {\"b\":5}\n"
+				    "document 10:1 {\"items\":[3],\"z\":6}\n");
+	ck_assert_int_eq(read_with(false, "# kept\nitems:\n - {b: 1}\n - {b: 2}\n"), 0);
+	ck_assert_str_eq(read_text, "element 3:4 {\"b\":1}\nelement 4:4 {\"b\":2}\n"
+				    "document 2:1 {\"items\":[{\"b\":1},{\"b\":2}]}\n");
+	ck_assert_int_eq(read_with(true, "items: [{b: 1}, {b: 2"), -EBADMSG);
+	ck_assert_str_eq(read_text, "element 1:9 {\"b\":1}\n");
+	free(TAKE(read_text));
+}
+END_TEST
+
 START_TEST(files_are_bounded)
 {
 	auto_free char *path = unit_template("test-yaml");
@@ -156,6 +233,7 @@ int main(void)
 	tcase_add_loop_test(tcase, errors_say_where, 0, (int)N_ELEMENTS(bad));
 	tcase_add_test(tcase, deep_nesting_is_refused);
 	tcase_add_test(tcase, places_are_kept);
+	tcase_add_test(tcase, a_reader_gets_it_part_by_part);
 	tcase_add_test(tcase, files_are_bounded);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);
