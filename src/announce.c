@@ -153,9 +153,11 @@ static void log_transition(const struct vip *vip, const struct claim *claim)
 		claim ? xasprintf("%s/%s", claim->owner->namespace, claim->owner->name)
 		      : xstrdup("");
 	enum reason reason = claim ? claim->verdict.reason : REASON_DELETED;
+	enum direction direction = vip->wanted ? DIRECTION_ANNOUNCE : DIRECTION_WITHDRAW;
+	struct metrics *metrics = vip->announce->metrics;
 
-	vip->announce->metrics
-		->transitions[vip->wanted ? DIRECTION_ANNOUNCE : DIRECTION_WITHDRAW][reason]++;
+	metrics->transitions[direction][reason]++;
+	metrics->by_family[direction][vip->address.family == AF_INET6]++;
 	log_info("announce", vip->wanted ? "announce" : "withdraw",
 		"address=%s service=%s reason=%s why=%s", prefix_address(&vip->address, buf),
 		service, reason_word(reason), claim_text(claim));
@@ -251,6 +253,7 @@ static void go_up(struct vip *vip, const struct claim *claim)
 		vip->zebra = ZAPI_PENDING;
 	vip->asked = true;
 	vip->route = route;
+	trace_mark(&vip->trace, STAGE_BIND);
 	zapi_route_set(announce->zapi, &route);
 }
 
@@ -289,10 +292,11 @@ static void decide(struct loop_job *job)
 		return;
 	if (wanted != vip->wanted) {
 		vip->wanted = wanted;
+		vip->trace = vip->cause;
+		trace_mark(&vip->trace, STAGE_DECIDE);
 		log_transition(vip, claim);
-	} else {
-		vip->changed = (struct mono){0}; /* nothing that is worth timing */
 	}
+	vip->cause = (struct trace){0};
 	if (wanted)
 		go_up(vip, claim);
 	else if (!vip->withdrawing)
@@ -303,8 +307,11 @@ static void decide(struct loop_job *job)
 
 static void decide_soon(struct vip *vip)
 {
-	if (vip->announce->synced && !vip->job.loop)
-		vip->changed = loop_now(vip->announce->loop);
+	const struct announce *announce = vip->announce;
+
+	if (announce->synced && !vip->job.loop)
+		vip->cause = announce->cause.came.ns ? announce->cause
+						     : trace_begin(loop_now(announce->loop));
 	loop_job_queue(vip->announce->loop, &vip->job, decide);
 }
 
@@ -473,17 +480,16 @@ void announce_bound(struct announce *announce, const struct prefix *address,
 
 /* zebra */
 
+/* The event has arrived where it was to go. */
 static void confirmed(struct vip *vip, enum direction direction)
 {
-	struct mono took = mono_sub(mono_now(), vip->changed);
+	struct trace *trace = &vip->trace;
 
-	if (vip->changed.ns) {
-		histogram_add(&vip->announce->metrics->propagation[direction], took);
+	if (trace->came.ns)
 		journal_latency(vip->announce->journal,
 			direction == DIRECTION_ANNOUNCE ? "announce" : "withdraw",
-			mono_to_s(took) * 1000);
-	}
-	vip->changed = (struct mono){0};
+			mono_to_s(mono_sub(trace->last, trace->came)) * 1000);
+	metrics_arrived(vip->announce->metrics, direction, trace);
 }
 
 static void route_news(struct announce *announce, const struct zapi_event *event)
@@ -497,8 +503,10 @@ static void route_news(struct announce *announce, const struct zapi_event *event
 		if (event->state == ZAPI_WITHDRAWING)
 			vip->zebra = ZAPI_WITHDRAWING; /* its word will come, however late */
 		if (event->state == ZAPI_GONE && vip->withdrawing) {
-			confirmed(vip, DIRECTION_WITHDRAW);
+			trace_mark(&vip->trace, STAGE_ZEBRA);
 			unbind(vip, "zebra has withdrawn the route");
+			trace_mark(&vip->trace, STAGE_BIND);
+			confirmed(vip, DIRECTION_WITHDRAW);
 			drop_if_idle(vip);
 		}
 		return;
@@ -507,8 +515,10 @@ static void route_news(struct announce *announce, const struct zapi_event *event
 		return;
 	vip->zebra = event->state;
 	note(vip, event->text);
-	if (event->state == ZAPI_REDISTRIBUTED)
+	if (event->state == ZAPI_REDISTRIBUTED) {
+		trace_mark(&vip->trace, STAGE_ZEBRA);
 		confirmed(vip, DIRECTION_ANNOUNCE);
+	}
 	tell(vip, event->state == ZAPI_REDISTRIBUTED ? "zebra has selected the route"
 		  : vip->note                        ? vip->note
 						     : zapi_route_state_text(event->state));

@@ -61,7 +61,8 @@ struct vip {
 	char *note;              /* what zebra or the kernel objects to; NULL: nothing */
 	enum vip_state told;     /* to the journal */
 	double since;            /* wall clock: in that state */
-	struct mono changed;     /* when the cause of what is under way came in; 0: nothing is */
+	struct trace trace;      /* of the event that caused what is under way */
+	struct trace cause;      /* of the one that is to be decided on */
 	struct loop_timer timer; /* the end of waiting for a withdrawal */
 	struct loop_job job;     /* decide anew */
 };
@@ -86,6 +87,7 @@ struct announce {
 	bool completing; /* zebra is to hear that this was all, once everything is bound */
 	bool zebra_up;
 	bool draining;
+	struct trace cause; /* of what services say now; zeroed: no event, but this moment */
 };
 
 /* Borrows everything. */

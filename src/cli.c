@@ -9,6 +9,8 @@
 #include "daemon.h"
 #include "http.h"
 #include "look.h"
+#include "metrics.h"
+#include "revision.h"
 
 #include <getopt.h>
 #include <jansson.h>
@@ -24,6 +26,7 @@ struct call {
 	const char *http;        /* NULL: not given */
 	const char *output;      /* "table", "json" */
 	bool keys;
+	bool metrics;
 	bool dry_run;
 	int n_words;
 	char **words;
@@ -97,6 +100,10 @@ static int run_check(const struct call *call)
 		config_print_keys(stdout);
 		return EXIT_FINE;
 	}
+	if (call->metrics) {
+		metrics_print_table(stdout);
+		return EXIT_FINE;
+	}
 	config = load_config(path);
 	if (!config)
 		return EXIT_CONFIG;
@@ -109,7 +116,7 @@ static int run_check(const struct call *call)
 static int run_version(const struct call *call)
 {
 	(void)call;
-	printf("cosmolet %s\n", COSMOLET_VERSION);
+	printf("cosmolet %s (%s)\n", COSMOLET_VERSION, cosmolet_revision);
 	return EXIT_FINE;
 }
 
@@ -287,9 +294,9 @@ static const struct command commands[] = {
 		" unless given; it is read again when it changes, and on SIGHUP. With "
 		"--dry-run nothing is changed, in zebra or in the kernel; status shows what "
 		"would be."},
-	{"check", "[FILE | --keys]", "k", 0, 1, run_check,
+	{"check", "[FILE | --keys | --metrics]", "km", 0, 1, run_check,
 		"Checks a configuration and prints what it comes to; --keys prints the table of "
-		"all keys."},
+		"all keys, --metrics that of all metrics."},
 	{"status", "[-o table|json] [--config FILE | --http ADDRESS:PORT]", "coh", 0, 0, run_status,
 		"Shows what a running cosmolet announces, and what zebra has confirmed."},
 	{"why", "ADDRESS|NAMESPACE/NAME [--config FILE | --http ADDRESS:PORT]", "ch", 1, 1, run_why,
@@ -331,8 +338,8 @@ static int parse(const struct command *command, int argc, char **argv, struct ca
 {
 	static const struct option long_options[] = {{"config", required_argument, NULL, 'c'},
 		{"http", required_argument, NULL, 'h'}, {"output", required_argument, NULL, 'o'},
-		{"keys", no_argument, NULL, 'k'}, {"dry-run", no_argument, NULL, 'n'},
-		{"help", no_argument, NULL, '?'}, {0}};
+		{"keys", no_argument, NULL, 'k'}, {"metrics", no_argument, NULL, 'm'},
+		{"dry-run", no_argument, NULL, 'n'}, {"help", no_argument, NULL, '?'}, {0}};
 	int option;
 
 	opterr = 0;
@@ -354,6 +361,8 @@ static int parse(const struct command *command, int argc, char **argv, struct ca
 			call->output = optarg;
 		else if (option == 'n')
 			call->dry_run = true;
+		else if (option == 'm')
+			call->metrics = true;
 		else
 			call->keys = true;
 	}

@@ -132,6 +132,10 @@ static const struct key keys[] = {
 		"`connected`)."},
 	{"http.listen", STRING, AT(http_listen), "127.0.0.1:9474", NULL, 0, 0,
 		"`ADDRESS:PORT` of metrics, health and status; empty: off."},
+	{"metrics.per_service", CHOICE, AT(metrics_per_service), "full", "full aggregated off", 0,
+		0,
+		"What `/metrics` tells of single services: series for each address and service, "
+		"for each namespace, or none. The counts by state are always there."},
 	{"logging.level", CHOICE, AT(logging_level), "info", "error warn info debug", 0, 0,
 		"The least important lines that are written."},
 	{"logging.format", CHOICE, AT(logging_format), "logfmt", "logfmt json", 0, 0,

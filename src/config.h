@@ -12,6 +12,7 @@
 
 enum config_source { SOURCE_CLUSTER, SOURCE_FILES };
 enum config_loopback { LOOPBACK_LOCAL_ROUTE, LOOPBACK_ADDRESS, LOOPBACK_NONE };
+enum config_per_service { PER_SERVICE_FULL, PER_SERVICE_AGGREGATED, PER_SERVICE_OFF };
 enum config_on_stop { ON_STOP_KEEP, ON_STOP_WITHDRAW, ON_STOP_DRAIN };
 
 /* Which addresses of a service are candidates; bits of services.addresses. */
@@ -80,6 +81,7 @@ struct config {
 	char *frr_socket_path;
 	int64_t frr_stale_seconds;
 	char *http_listen;
+	int metrics_per_service;
 	int logging_level;
 	int logging_format;
 

@@ -6,6 +6,7 @@
  */
 #include "daemon.h"
 
+#include "revision.h"
 #include "rtnl.h"
 #include "status.h"
 #include "why.h"
@@ -222,18 +223,8 @@ char *daemon_missing(const struct daemon *daemon)
 
 static void set_answer(struct http_answer *out, int status, const char *type, char *body)
 {
-	*out = (struct http_answer){status, type, body, strlen(body)};
-}
-
-static char *metrics_text(const struct daemon *daemon)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = xmemstream(&text, &size);
-
-	metrics_write(daemon, out);
-	fclose(out);
-	return text;
+	*out = (struct http_answer){
+		.status = status, .type = type, .body = body, .size = strlen(body)};
 }
 
 static void answer_why(const struct daemon *daemon, const char *query, struct http_answer *out)
@@ -251,19 +242,23 @@ static void answer_why(const struct daemon *daemon, const char *query, struct ht
 	set_answer(out, known ? 200 : 404, "text/plain; charset=utf-8", text);
 }
 
-static void on_question(void *data, const char *path, const char *query, struct http_answer *out)
+static void on_question(void *data, const struct http_request *request, struct http_answer *out)
 {
 	static const char plain[] = "text/plain; charset=utf-8";
 	const struct daemon *daemon = data;
+	const char *path = request->path;
 	bool ready = false;
 
 	if (!strcmp(path, "/metrics")) {
-		set_answer(
-			out, 200, "text/plain; version=0.0.4; charset=utf-8", metrics_text(daemon));
+		metrics_answer(daemon, request->accept, out);
 	} else if (!strcmp(path, "/status")) {
 		set_answer(out, 200, "application/json", status_json(daemon));
 	} else if (!strcmp(path, "/why")) {
-		answer_why(daemon, query, out);
+		answer_why(daemon, request->query, out);
+	} else if (!strcmp(path, "/version")) {
+		set_answer(out, 200, "application/json",
+			xasprintf("{\"version\":\"%s\",\"revision\":\"%s\"}\n", COSMOLET_VERSION,
+				cosmolet_revision));
 	} else if (!strcmp(path, "/healthz") || !strcmp(path, "/livez")) {
 		set_answer(out, 200, plain, xstrdup("ok\n"));
 	} else if (!strcmp(path, "/readyz")) {
@@ -272,8 +267,8 @@ static void on_question(void *data, const char *path, const char *query, struct 
 		set_answer(out, ready ? 200 : 503, plain, text);
 	} else {
 		set_answer(out, 404, plain,
-			xstrdup("there are /metrics, /status, /why, /healthz, /livez and "
-				"/readyz\n"));
+			xstrdup("there are /metrics, /status, /why, /healthz, /livez, /readyz and "
+				"/version\n"));
 	}
 }
 
@@ -382,6 +377,7 @@ static void reload(struct daemon *daemon)
 		return;
 	}
 	str_set(&daemon->config_error, NULL);
+	daemon->metrics.configured = wall_now();
 	config->dry_run = daemon->config->dry_run;
 	config_inherit_tags(config, daemon->config);
 	change = config_compare(daemon->config, config, &differences);
@@ -488,11 +484,19 @@ static int fail(const char *room, const char *error)
 	return -EINVAL;
 }
 
+static void on_turn(void *data, struct mono busy)
+{
+	struct daemon *daemon = data;
+
+	histogram_add(&daemon->metrics.turns, busy);
+}
+
 static int build_base(struct daemon *daemon, loop_signal_fn *on_signals)
 {
 	sigset_t set;
 
 	daemon->loop = loop_new();
+	loop_observe(daemon->loop, on_turn, daemon);
 	daemon->lock_fd = -1;
 	cluster_init(&daemon->cluster, planner_touch, &daemon->planner);
 	sigemptyset(&set);
@@ -710,7 +714,7 @@ static int live(struct daemon *daemon, struct config **config, struct config **b
 
 int daemon_run(struct config *config)
 {
-	struct daemon daemon = {.started = wall_now()};
+	struct daemon daemon = {.started = wall_now(), .metrics.configured = wall_now()};
 	struct config *before = NULL; /* to go back to */
 	int code;
 

@@ -45,11 +45,14 @@ bool http_parse_listen(const char *listen, struct prefix *out_host, uint16_t *ou
 struct question {
 	char *path;
 	char *query;
+	char *accept;
 	struct http_answer answer;
 	bool answered;
 	bool abandoned;
 	TAILQ_ENTRY(question) queued;
 };
+
+TAILQ_HEAD(question_list, question);
 
 struct http {
 	struct loop *loop;
@@ -59,9 +62,11 @@ struct http {
 	char *listen;
 	struct loop_io wake;
 	int wake_fd;
-	pthread_mutex_t lock; /* over everything below, and the questions' fields */
+	struct loop_job step_job;
+	struct question_list in_work; /* answered step by step; the loop's alone */
+	pthread_mutex_t lock;         /* over everything below, and the questions' fields */
 	pthread_cond_t news;
-	TAILQ_HEAD(, question) questions;
+	struct question_list questions;
 	bool closing;
 };
 
@@ -69,7 +74,10 @@ static void question_free(struct question *question)
 {
 	free(question->path);
 	free(question->query);
+	free(question->accept);
 	free(question->answer.body);
+	if (question->answer.end)
+		question->answer.end(question->answer.work);
 	free(question);
 }
 
@@ -107,6 +115,14 @@ static int send_answer(struct mg_connection *connection, int status, const char 
 	return status;
 }
 
+/* For free(). */
+static char *header(const struct mg_connection *connection, const char *name)
+{
+	const char *value = mg_get_header(connection, name);
+
+	return xstrdup(value ? value : "");
+}
+
 static int on_request(struct mg_connection *connection, void *data)
 {
 	const struct mg_request_info *request = mg_get_request_info(connection);
@@ -122,6 +138,7 @@ static int on_request(struct mg_connection *connection, void *data)
 	question = xcalloc(1, sizeof(*question));
 	question->path = xstrdup(request->local_uri ? request->local_uri : "/");
 	question->query = xstrdup(request->query_string ? request->query_string : "");
+	question->accept = header(connection, "Accept");
 	if (!ask(data, question)) /* now the loop's to free */
 		return send_answer(connection, 503, "text/plain", late, sizeof(late) - 1);
 	status = send_answer(connection, question->answer.status, question->answer.type,
@@ -144,18 +161,37 @@ static struct question *next_question(struct http *http)
 	return question;
 }
 
-static void hand_over(struct http *http, struct question *question, struct http_answer *answer)
+/* The answer is complete. */
+static void hand_over(struct http *http, struct question *question)
 {
 	bool abandoned;
 
 	pthread_mutex_lock(&http->lock);
-	question->answer = *answer;
 	question->answered = true;
 	abandoned = question->abandoned;
 	pthread_cond_broadcast(&http->news);
 	pthread_mutex_unlock(&http->lock);
 	if (abandoned)
 		question_free(question);
+}
+
+/* Of those who wait for a long answer, each has a step in turn. */
+static void on_step(struct loop_job *job)
+{
+	struct http *http = container_of(job, struct http, step_job);
+	struct question *question = TAILQ_FIRST(&http->in_work);
+	struct http_answer answer = {0};
+
+	TAILQ_REMOVE(&http->in_work, question, queued);
+	if (question->answer.step(question->answer.work, &answer)) {
+		question->answer.end(question->answer.work);
+		question->answer = answer;
+		hand_over(http, question);
+	} else {
+		TAILQ_INSERT_TAIL(&http->in_work, question, queued);
+	}
+	if (!TAILQ_EMPTY(&http->in_work))
+		loop_job_queue(http->loop, job, on_step);
 }
 
 static void on_wake(struct loop_io *io, uint32_t ready)
@@ -167,10 +203,19 @@ static void on_wake(struct loop_io *io, uint32_t ready)
 	(void)ready;
 	(void)!read(io->fd, &n, sizeof(n)); /* only to make it quiet again */
 	while ((question = next_question(http))) {
-		struct http_answer answer = {0};
+		const struct http_request request = {
+			.path = question->path,
+			.query = question->query,
+			.accept = question->accept,
+		};
 
-		http->answer(http->data, question->path, question->query, &answer);
-		hand_over(http, question, &answer);
+		http->answer(http->data, &request, &question->answer);
+		if (question->answer.step) {
+			TAILQ_INSERT_TAIL(&http->in_work, question, queued);
+			loop_job_queue(http->loop, &http->step_job, on_step);
+		} else {
+			hand_over(http, question);
+		}
 	}
 }
 
@@ -207,6 +252,7 @@ int http_new(struct loop *loop, const char *listen, http_answer_fn *answer, void
 	http->loop = loop;
 	http->answer = answer;
 	http->data = data;
+	TAILQ_INIT(&http->in_work);
 	TAILQ_INIT(&http->questions);
 	pthread_mutex_init(&http->lock, NULL);
 	pthread_condattr_init(&monotonic);
@@ -291,8 +337,10 @@ struct http *http_free(struct http *http)
 	stop_server(http);
 	mg_exit_library();
 	free(http->listen);
+	TAILQ_CONCAT(&http->questions, &http->in_work, queued);
 	while ((question = next_question(http)))
 		question_free(question);
+	loop_job_stop(&http->step_job);
 	loop_io_stop(&http->wake);
 	close(http->wake_fd);
 	pthread_cond_destroy(&http->news);

@@ -7,19 +7,37 @@
 
 struct http;
 
+struct http_request {
+	const char *path;
+	const char *query;  /* "" without; so are the others */
+	const char *accept; /* the header */
+};
+
+struct http_answer;
+
+/* A step of writing a long answer; true: it is complete, and *out filled in. */
+typedef bool http_step_fn(void *work, struct http_answer *out);
+
 struct http_answer {
 	int status;
 	const char *type; /* a literal: "application/json" */
 	char *body;       /* for free(); never NULL */
 	size_t size;
+	/*
+	 * Or, instead of all that: the answer is written step by step, one in a turn of the loop,
+	 * which sees to its other work in between. end(work) frees what the steps work on.
+	 */
+	http_step_fn *step;
+	void (*end)(void *work);
+	void *work;
 };
 
 /* "192.0.2.1:80" or "[::1]:80". false: neither; the outputs are untouched. */
 must_check bool http_parse_listen(const char *listen, struct prefix *out_host, uint16_t *out_port);
 
-/* Answers one GET, on the loop's thread. query is "" without. */
+/* Answers one GET, on the loop's thread. */
 typedef void http_answer_fn(
-	void *data, const char *path, const char *query, struct http_answer *out);
+	void *data, const struct http_request *request, struct http_answer *out);
 
 /*
  * Listens on "ADDRESS:PORT". Signals must be blocked already: the server has threads. 0 and *out;

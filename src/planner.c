@@ -19,7 +19,8 @@ static void on_job(struct loop_job *job);
 struct name {
 	char *namespace;
 	char *name;
-	bool undecided; /* in by_slices: they are not known yet */
+	struct trace trace; /* in changed: of the event that touched it first */
+	bool undecided;     /* in by_slices: they are not known yet */
 };
 
 static int name_cmp(const void *a, const void *b)
@@ -152,8 +153,10 @@ static bool plan_one(struct planner *planner, const struct name *name)
 		by_slices = by_slices || verdicts[i].by_slices;
 		undecided = undecided || verdicts[i].reason == REASON_SLICES_UNKNOWN;
 	}
+	planner->announce->cause = name->trace;
 	if (!undecided || !planner->announce->synced)
 		announce_service(planner->announce, name->namespace, name->name, verdicts, n);
+	planner->announce->cause = (struct trace){0};
 	return note_slices(planner, name, by_slices, undecided);
 }
 
@@ -189,6 +192,7 @@ void planner_touch(void *data, const char *namespace, const char *name)
 	struct planner *planner = data;
 	struct name *entry = name_new(namespace, name);
 
+	entry->trace = trace_begin(loop_now(planner->loop));
 	loop_job_queue(planner->loop, &planner->job, on_job);
 	if (vec_find(&planner->changed, entry))
 		name_destroy(entry);

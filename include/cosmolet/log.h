@@ -12,6 +12,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <cosmolet/clock.h>
 #include <cosmolet/mem.h>
@@ -22,6 +23,11 @@ enum log_format { LOG_LOGFMT, LOG_JSON };
 /* The level and the format hold for the whole process. */
 void log_setup(enum log_level level, enum log_format format);
 bool log_wants(enum log_level level);
+/* "error", …; never NULL. */
+const char *log_level_text(enum log_level level);
+/* Lines written so far, and lines that log_allowed() did not allow. */
+uint64_t log_lines(enum log_level level);
+uint64_t log_suppressed(void);
 /* For tests: lines go to this descriptor instead of stderr. */
 void log_to(int fd);
 

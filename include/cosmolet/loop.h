@@ -62,6 +62,9 @@ void loop_stop(struct loop *loop, int code);
 /* One turn, waiting at most timeout_ms (-1: as long as it takes): io, then timers, then jobs. */
 void loop_turn(struct loop *loop, int timeout_ms);
 
+/* Calls turned(data, busy) at the end of each turn: for how long it handled events. */
+void loop_observe(struct loop *loop, void (*turned)(void *data, struct mono busy), void *data);
+
 /* The time at which this turn began to handle events. */
 struct mono loop_now(const struct loop *loop);
 

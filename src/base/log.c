@@ -19,6 +19,8 @@
 static enum log_level log_level = LOG_INFO;
 static enum log_format log_format = LOG_LOGFMT;
 static int log_fd = STDERR_FILENO;
+static uint64_t n_lines[LOG_DEBUG + 1];
+static uint64_t n_suppressed;
 
 static const char *const level_texts[] = {"error", "warn", "info", "debug"};
 
@@ -26,6 +28,21 @@ void log_setup(enum log_level level, enum log_format format)
 {
 	log_level = level;
 	log_format = format;
+}
+
+const char *log_level_text(enum log_level level)
+{
+	return level_texts[level];
+}
+
+uint64_t log_lines(enum log_level level)
+{
+	return n_lines[level];
+}
+
+uint64_t log_suppressed(void)
+{
+	return n_suppressed;
 }
 
 bool log_wants(enum log_level level)
@@ -184,6 +201,7 @@ void log_write(enum log_level level, const char *room, const char *event, const 
 	va_end(args);
 	fputs(log_format == LOG_JSON ? "}\n" : "\n", out);
 	fclose(out);
+	n_lines[level]++;
 	(void)!write(
 		log_fd, line, size); /* a log that cannot be written cannot be complained about */
 	errno = saved_errno;
@@ -199,6 +217,7 @@ bool log_allowed(struct log_limit *limit, unsigned *out_suppressed)
 	limit->last = now;
 	if (limit->used > burst - 1) {
 		limit->suppressed++;
+		n_suppressed++;
 		return false;
 	}
 	limit->used += 1;

@@ -25,6 +25,8 @@ struct loop {
 	bool stopped;
 	int code;
 	struct mono now;
+	void (*turned)(void *data, struct mono busy);
+	void *turned_data;
 	struct io_list staged;
 	struct job_list jobs;
 	struct loop_job jobs_end; /* behind the jobs of the turn that runs */
@@ -71,6 +73,12 @@ struct loop *loop_free(struct loop *loop)
 struct mono loop_now(const struct loop *loop)
 {
 	return loop->now;
+}
+
+void loop_observe(struct loop *loop, void (*turned)(void *data, struct mono busy), void *data)
+{
+	loop->turned = turned;
+	loop->turned_data = data;
 }
 
 /* io */
@@ -307,6 +315,8 @@ void loop_turn(struct loop *loop, int timeout_ms)
 	run_io(loop);
 	run_timers(loop);
 	run_jobs(loop);
+	if (loop->turned)
+		loop->turned(loop->turned_data, mono_sub(mono_now(), loop->now));
 }
 
 int loop_run(struct loop *loop)

@@ -84,3 +84,11 @@ def test_bench_single(release: str) -> None:
     assert list(floor) == [name for name in figures if name != 'raw client, openfabric: zebra confirms']
     assert list(ours) == ['raw client, openfabric', *others]
     assert all(map(all_positive, found))
+
+
+def test_bench_scrape() -> None:
+    output = bench('scrape', f'--addresses={10000 if LONG else 1000}', f'--repeat={20 if LONG else 3}')
+    figures, ratios = tables(output)
+    assert list(figures) == ['cosmolet', "Python's client"] and all(len(cells) == 3 for cells in figures.values())
+    assert list(ratios) == ['ratio'] and all_positive(figures) and all_positive(ratios)
+    assert re.search(r'^cosmolet: [\d.]+ ms of the processor; a turn of the loop at most [\d.]+ s$', output, re.M)

@@ -64,7 +64,7 @@ def test_annotation(world: tuple[Lab, Cosmolet]) -> None:
     wait_ladder(lab, daemon)
     assert [e.kind for e in lab.tor.events(mark)] == ['announce'] * 2 + ['withdraw'] * 2
     assert 'drained (withdrawn): the node\'s annotation' in daemon.command('status').stdout
-    assert 'cosmolet_drain_phase{phase="withdrawn"} 1\n' in daemon.get('/metrics')[1]
+    assert 'cosmolet_drain_state{state="withdrawn",trigger="' in daemon.get('/metrics')[1]
 
     # A restart does not announce what it would have to withdraw again.
     assert daemon.stop() == 0

@@ -133,7 +133,7 @@ static const struct {
 		"nexthop, tag, metric, distance, on_stop, drain_tag, drain_seconds, drain_on"},
 	{"anounce: 1\n",
 		PATH ":1:1: anounce: unknown key; allowed are: node, kubernetes, services, "
-		     "announce, loopback, frr, http, logging"},
+		     "announce, loopback, frr, http, metrics, logging"},
 	{"announce: {tag: lots}\n",
 		PATH ":1:17: announce.tag: must be a number from 1 to 4294967295"},
 	{"announce: {tag: 0}\n",
