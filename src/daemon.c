@@ -6,6 +6,7 @@
  */
 #include "daemon.h"
 
+#include "page.h"
 #include "revision.h"
 #include "rtnl.h"
 #include "status.h"
@@ -253,6 +254,14 @@ static void on_question(void *data, const struct http_request *request, struct h
 		metrics_answer(daemon, request->accept, out);
 	} else if (!strcmp(path, "/status")) {
 		set_answer(out, 200, "application/json", status_json(daemon));
+	} else if (!strcmp(path, "/")) {
+		*out = (struct http_answer){
+			.status = 200,
+			.type = "text/html; charset=utf-8",
+			.body = xmemdup(page_html, page_size),
+			.size = page_size,
+			.policy = page_policy,
+		};
 	} else if (!strcmp(path, "/why")) {
 		answer_why(daemon, request->query, out);
 	} else if (!strcmp(path, "/version")) {
@@ -267,7 +276,8 @@ static void on_question(void *data, const struct http_request *request, struct h
 		set_answer(out, ready ? 200 : 503, plain, text);
 	} else {
 		set_answer(out, 404, plain,
-			xstrdup("there are /metrics, /status, /why, /healthz, /livez, /readyz and "
+			xstrdup("there are /, /metrics, /status, /why, /healthz, /livez, /readyz "
+				"and "
 				"/version\n"));
 	}
 }

@@ -103,16 +103,28 @@ static bool ask(struct http *http, struct question *question)
 	return answered;
 }
 
-static int send_answer(struct mg_connection *connection, int status, const char *type,
-	const char *body, size_t size)
+static int send_answer(struct mg_connection *connection, const struct http_answer *answer)
 {
+	const char *policy = answer->policy;
+
 	mg_printf(connection,
 		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n",
-		status, mg_get_response_code_text(connection, status), type, size);
+		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+		"Referrer-Policy: no-referrer\r\n%s%s%s\r\n",
+		answer->status, mg_get_response_code_text(connection, answer->status), answer->type,
+		answer->size, policy ? "Content-Security-Policy: " : "", policy ? policy : "",
+		policy ? "\r\n" : "");
 	if (strcmp(mg_get_request_info(connection)->request_method, "HEAD") != 0)
-		mg_write(connection, body, size);
-	return status;
+		mg_write(connection, answer->body, answer->size);
+	return answer->status;
+}
+
+static int send_text(struct mg_connection *connection, int status, char *text)
+{
+	return send_answer(connection, &(struct http_answer){.status = status,
+					       .type = "text/plain",
+					       .body = text,
+					       .size = strlen(text)});
 }
 
 /* For free(). */
@@ -126,23 +138,20 @@ static char *header(const struct mg_connection *connection, const char *name)
 static int on_request(struct mg_connection *connection, void *data)
 {
 	const struct mg_request_info *request = mg_get_request_info(connection);
-	static const char not_allowed[] = "only GET and HEAD\n",
-			  late[] = "the loop does not answer\n";
+	static char not_allowed[] = "only GET and HEAD\n", late[] = "the loop does not answer\n";
 	struct question *question;
 	int status;
 
 	if (strcmp(request->request_method, "GET") != 0 &&
 		strcmp(request->request_method, "HEAD") != 0)
-		return send_answer(
-			connection, 405, "text/plain", not_allowed, sizeof(not_allowed) - 1);
+		return send_text(connection, 405, not_allowed);
 	question = xcalloc(1, sizeof(*question));
 	question->path = xstrdup(request->local_uri ? request->local_uri : "/");
 	question->query = xstrdup(request->query_string ? request->query_string : "");
 	question->accept = header(connection, "Accept");
 	if (!ask(data, question)) /* now the loop's to free */
-		return send_answer(connection, 503, "text/plain", late, sizeof(late) - 1);
-	status = send_answer(connection, question->answer.status, question->answer.type,
-		question->answer.body, question->answer.size);
+		return send_text(connection, 503, late);
+	status = send_answer(connection, &question->answer);
 	question_free(question);
 	return status;
 }

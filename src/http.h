@@ -23,6 +23,7 @@ struct http_answer {
 	const char *type; /* a literal: "application/json" */
 	char *body;       /* for free(); never NULL */
 	size_t size;
+	const char *policy; /* Content-Security-Policy, a literal; NULL: none */
 	/*
 	 * Or, instead of all that: the answer is written step by step, one in a turn of the loop,
 	 * which sees to its other work in between. end(work) frees what the steps work on.

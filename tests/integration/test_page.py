@@ -1,0 +1,244 @@
+"""The status page in a real browser, beside real FRR: what people see, and those who see it with their ears or their keys.
+
+COSMOLET_SCREENSHOTS=DIRECTORY keeps what it looked like.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+from browser import Browser
+from cosmolet import Cosmolet, pod, service
+from lab import Lab
+from sandbox import wait_until
+
+URL = 'http://127.0.0.1:9474/'
+TAKEN = '10.96.7.7'
+EVIL = '<img src=x onerror="document.title=1">'
+SERVICES = {'web': 'shop', 'cart': 'shop', 'dns': 'kube-system', 'grafana': 'monitoring', 'smtp': 'mail', 'ldap': 'auth'}
+ROWS = '[...document.querySelectorAll("#rows tr")]'
+ADDRESSES = f'{ROWS}.map(row => row.dataset.address)'
+# Text that is too pale for its background, by WCAG 2.1: 4.5 to 1, or 3 to 1 for large letters.
+PALE = '''(() => {
+  const light = text => text.match(/[\\d.]+/g).slice(0, 3).map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  const paper = node => !node ? 'rgb(255,255,255)' : /, 0\\)$/.test(getComputedStyle(node).backgroundColor) ? paper(node.parentElement)
+    : getComputedStyle(node).backgroundColor;
+  return [...document.querySelectorAll('body *')].filter(node => node.checkVisibility() && !node.disabled
+      && [...node.childNodes].some(child => child.nodeType === 3 && child.data.trim())).map(node => {
+    const style = getComputedStyle(node), [a, b] = [light(style.color), light(paper(node))].sort((x, y) => y - x);
+    return [(a + .05) / (b + .05), parseFloat(style.fontSize) >= 24 ? 3 : 4.5, node.outerHTML];
+  }).filter(([contrast, least]) => contrast < least);
+})()'''
+
+
+class Stage:
+    def __init__(self, lab: Lab, daemon: Cosmolet, browser: Browser) -> None:
+        self.lab, self.daemon, self.browser = lab, daemon, browser
+
+    def pod(self, name: str, ready: bool) -> None:
+        self.daemon.manifest(f'pod-{name}', pod(f'{name}-1', name, ready, namespace=SERVICES[name]))
+
+    def keep(self, name: str) -> None:
+        directory = os.environ.get('COSMOLET_SCREENSHOTS')
+        if directory:
+            self.browser.screenshot(Path(directory) / f'{name}.png')
+
+
+@pytest.fixture(scope='module')
+def stage(cosmolet: Path) -> Iterator[Stage]:
+    with Lab() as lab, tempfile.TemporaryDirectory(prefix='cosmolet-') as directory:
+        lab.node.run(['ip', 'address', 'add', f'{TAKEN}/32', 'dev', 'lo'], check=True)
+        daemon = Cosmolet(lab.node, Path(directory))
+        daemon.manifest('services', service('legacy', [TAKEN]), pod('legacy-1', 'legacy'), service(EVIL, ['10.99.6.66']),
+                        *(service(name, [f'10.96.{i}.10', f'fd00:96:{i}::10'], namespace) for i, (name, namespace) in enumerate(SERVICES.items())))
+        try:
+            daemon.start()
+            made = Stage(lab, daemon, Browser(lab.sandbox, lab.node.namespace))
+            for name in SERVICES:
+                made.pod(name, True)
+            made.pod('smtp', False)
+            wait_until(lambda: list(daemon.states().values()).count('announced') == 10, 10, 'ten addresses', explain=daemon.tail)
+            yield made
+            made.browser.close()
+        finally:
+            daemon.close()
+
+
+@pytest.fixture
+def browser(stage: Stage) -> Iterator[Browser]:
+    """The page as it opens, wide and light."""
+    stage.browser.resize(1280, 900)
+    stage.browser.prefer('light')
+    stage.browser.open('about:blank')
+    stage.browser.events.clear()
+    stage.browser.open(URL)
+    stage.browser.wait(f'{ROWS}.length')
+    yield stage.browser
+    assert stage.browser.complaints() == []
+
+
+def test_what_it_shows(stage: Stage, browser: Browser) -> None:
+    text = browser.run('document.body.innerText')
+    for words in ('node-1', 'live', 'connected, FRR 8.2-9.0', 'synced', '10 of 11 routes confirmed', 'zebra has: connected',
+                  'no pods', 'smtp-1: not Ready', 'median'):
+        assert words.lower() in text.lower(), f'{words} is not in:\n{text}'
+    row = browser.run(f'{ROWS}.map(row => row.innerText.split(/\\s*\\t\\s*/)).find(row => row[0] == "10.96.0.10")')
+    assert row[:3] == ['10.96.0.10', 'announced', 'shop/web'] and re.fullmatch(r'\d+ s', row[3])
+    assert row[4:] == ['IPv4', '4711', 'redistributed', '1 of 1 pods on this node are ready']
+
+    # A change arrives by itself, and stands in the timeline as one.
+    stage.pod('web', False)
+    browser.wait('document.querySelector("#timeline li")?.innerText.includes("shop/web: 0 of 1 pods")')
+    assert '10.96.0.10 and 1 other' in browser.run('document.querySelector("#timeline li").innerText')
+    assert 'announced → down' in browser.run('document.querySelector("#timeline li").innerText')
+    stage.pod('web', True)
+    browser.wait('document.querySelector("#timeline li")?.innerText.includes("shop/web: 1 of 1 pods")')
+    assert browser.run('document.querySelectorAll("#spark rect").length') >= 4
+    stage.keep('light')
+    browser.prefer('dark')
+    stage.keep('dark')
+
+    # The reason in full, as `cosmolet why` has it.
+    browser.run('document.querySelector("#rows a").click()')
+    browser.wait('document.getElementById("text").textContent.includes("shop/web")')
+    assert browser.run('document.getElementById("text").textContent') == stage.daemon.command('why', '10.96.0.10').stdout.strip()
+    browser.press('Escape')
+    assert not browser.run('document.getElementById("dialog").open')
+
+
+def test_nothing_from_outside(stage: Stage, browser: Browser) -> None:
+    """No name becomes markup, no script but the page's own runs, and nobody else is asked."""
+    assert EVIL in browser.run('document.getElementById("rows").innerText')
+    assert browser.run('document.images.length') == 0 and 'cosmolet' in browser.run('document.title')
+    browser.run(f'{ROWS}.find(row => row.dataset.address == "10.99.6.66").querySelector("a").click()')
+    browser.wait(f'document.getElementById("text").textContent.includes({EVIL!r})')
+    assert browser.run('document.images.length') == 0
+    browser.run('document.getElementById("dialog").close()')
+    browser.open(f'{URL}#q=%3Cimg%20src%3Dx%3E&sort=__proto__&state=%22%3E&page=-7')
+    browser.open(URL)
+    assert {re.sub(r'[?#].*', '', url) for url in browser.requests()} <= {URL, f'{URL}status', f'{URL}why', 'about:blank'}
+    # The browser itself refuses what is not in the policy.
+    for attempt in ('document.body.append(Object.assign(document.createElement("script"), {text: "window.broken = 1"}))',
+                    'document.body.insertAdjacentHTML("beforeend", "<b onclick=\'window.broken = 1\'>x</b>"), document.body.lastChild.click()',
+                    'fetch("http://192.0.2.2/").then(() => window.broken = 1, () => 0)'):
+        browser.run(attempt)
+    assert browser.run('window.broken') is None
+    assert len(browser.complaints()) >= 3
+    assert all('Content Security Policy' in complaint for complaint in browser.complaints())
+    browser.events.clear()
+    assert len(stage.daemon.get('/')[1].encode()) <= 30 * 1024
+
+
+def test_filter_and_sort_by_keys_alone(browser: Browser) -> None:
+    everything = browser.run(ADDRESSES)
+    browser.press('/')
+    browser.type('mail ipv6')
+    assert browser.run(ADDRESSES) == ['fd00:96:4::10']
+    assert browser.run('document.getElementById("told").textContent') == '1 of 14 addresses'
+    for _ in 'mail ipv6':
+        browser.press('Backspace')
+    assert browser.run(ADDRESSES) == everything
+
+    heads = '[...document.querySelectorAll("#heads th")].map(head => head.getAttribute("aria-sort"))'
+    assert browser.run(heads)[0] == 'ascending'
+    while browser.run('document.activeElement.textContent') != 'Service':
+        browser.press('Tab')
+    assert browser.run('getComputedStyle(document.activeElement).outlineStyle') == 'solid'
+    browser.press('Enter')
+    assert browser.run(f'{ROWS}[0].querySelector(".service").textContent') == 'auth/ldap'
+    browser.press('Enter')
+    assert browser.run(f'{ROWS}[0].querySelector(".service").textContent') == 'shop/web'
+    assert browser.run(heads)[2] == 'descending' and browser.run(heads).count(None) == len(browser.run(heads)) - 1
+
+    # A link to what one looks at.
+    browser.run('[...document.querySelectorAll("#states button")].find(b => b.textContent.startsWith("down")).click()')
+    shown = browser.run(ADDRESSES)
+    assert 0 < len(shown) < len(everything)
+    browser.call('Page.reload')
+    browser.wait(f'{ROWS}.length == {len(shown)}')
+    assert browser.run(ADDRESSES) == shown
+
+
+def test_a_refresh_disturbs_nobody(stage: Stage, browser: Browser) -> None:
+    browser.resize(900, 500)
+    browser.press('/')
+    browser.type('ipv4')
+    browser.run(f'{ROWS}.find(row => row.dataset.address == "10.96.2.10").querySelector("a").focus()')
+    browser.run('window.scrollTo(0, 700)')
+    place = browser.run('[scrollY, document.activeElement.textContent]')
+    assert place[0] > 100 and place[1] == '10.96.2.10'
+    row = 'document.activeElement.closest("tr").innerText'
+    stage.pod('dns', False)
+    browser.wait(f'{row}.includes("dns-1: not Ready")')
+    stage.pod('dns', True)
+    browser.wait(f'{row}.includes("redistributed")')
+    assert browser.run('document.activeElement.textContent') == '10.96.2.10'
+    assert browser.run('document.getElementById("filter").value') == 'ipv4'
+    assert len(browser.run(ADDRESSES)) == 8
+    assert abs(browser.run('scrollY') - place[0]) < 60
+
+
+def test_for_everybody(stage: Stage, browser: Browser) -> None:
+    """On a phone, in the dark, by a screen reader."""
+    for width in (360, 768, 1280):
+        browser.resize(width, 780, phone=width < 400)
+        for scheme in ('light', 'dark'):
+            browser.prefer(scheme)
+            assert browser.run('document.documentElement.scrollWidth') <= width
+            assert browser.run(PALE) == []
+            nodes = browser.accessibility()
+            tables = [node for node in nodes if node['role'] == 'table']
+            assert [table['name'].capitalize() for table in tables] == ['Addresses']
+            assert [node['name'].rstrip(' ↑').lower() for node in nodes if node['role'] == 'columnheader'] == [
+                'address', 'state', 'service', 'since', 'family', 'tag', 'zebra', 'why']
+            assert sum(node['role'] == 'rowheader' for node in nodes) == 14
+            assert all(node['name'] for node in nodes if node['role'] in ('button', 'link', 'searchbox', 'image', 'heading'))
+            assert any(node['role'] == 'alert' for node in nodes) and any(node['role'] == 'status' for node in nodes)
+        stage.keep(f'width-{width}')
+
+
+def test_ten_thousand(stage: Stage, browser: Browser) -> None:
+    stage.daemon.manifest('many', *(service(f'm{i}', [f'10.100.{i // 250}.{i % 250 + 1}'], 'many') for i in range(10000)))
+    browser.wait('document.getElementById("where").textContent.includes("10,014")', 40)
+    assert browser.run(f'{ROWS}.length') == 100
+    stage.keep('many')
+    times = browser.run('''['1', 'm7', 'm77', '10.100.3', 'nothing', 'many', ''].map(words => {
+      const field = document.getElementById('filter'), began = performance.now();
+      field.value = words;
+      field.dispatchEvent(new Event('input'));
+      document.body.offsetHeight;
+      return performance.now() - began;
+    })''')
+    assert sorted(times)[len(times) // 2] < 100, times
+    browser.run('document.getElementById("next").click()')
+    assert browser.run('document.getElementById("where").textContent') == '101 – 200 of 10,014'
+    assert browser.run(f'{ROWS}.length') == 100
+    (stage.daemon.manifests / 'many.json').unlink()
+    browser.wait('document.getElementById("where").textContent == "1 – 14 of 14"', 40)
+
+
+def test_the_daemon_goes_and_comes_back(stage: Stage, browser: Browser) -> None:
+    stage.lab.node.kill('zebra')
+    browser.wait('document.getElementById("alerts").innerText.includes("is not connected")')
+    stage.lab.node.start('zebra')
+    browser.wait('document.getElementById("alerts").innerText == "" || document.getElementById("alerts").innerText.includes("restart bgpd")', 20)
+    rows = browser.run(ADDRESSES)
+    stage.daemon.kill()
+    browser.wait('document.getElementById("alerts").innerText.startsWith("The daemon does not answer.")')
+    time.sleep(1)
+    assert browser.run('document.getElementById("pulse").textContent').startswith('no answer for ')
+    assert browser.run(ADDRESSES) == rows
+    stage.keep('away')
+    stage.daemon.start()
+    browser.wait('document.getElementById("pulse").textContent == "live"', 20)
+    assert browser.run('document.getElementById("told").textContent') == 'The daemon answers again.'
+    assert 'does not answer' not in browser.run('document.body.innerText')
+    # The browser's own complaints of these moments are right.
+    browser.events[:] = [event for event in browser.events if 'ERR_CONNECTION_REFUSED' not in str(event)]
