@@ -57,6 +57,7 @@ struct request {
 	bool silent;     /* for too long */
 	bool overdue;    /* bytes came, but no end */
 	bool has_enough; /* the owner said so */
+	bool foreign;    /* an answer, but not from an API server */
 	char error[CURL_ERROR_SIZE];
 	char body[REQUEST_ERROR_BODY_MAX + 1];
 	size_t n_body;
@@ -190,12 +191,34 @@ struct request *request_cancel(struct request *request)
 	return request ? request_free(request) : NULL;
 }
 
+/* NULL: it does not say. */
+static const char *content_type(struct request *request)
+{
+	char *type = NULL;
+
+	(void)curl_easy_getinfo(request->easy, CURLINFO_CONTENT_TYPE, &type);
+	return type;
+}
+
+/* A login page of some portal comes with 200, too. */
+static bool is_json(struct request *request)
+{
+	static const char json[] = "application/json";
+	const char *type = content_type(request);
+
+	return !type ||
+	       (strncasecmp(type, json, strlen(json)) == 0 && strchr("; \t", type[strlen(json)]));
+}
+
 /* The same failure must read the same each time, so no texts with milliseconds in them. */
 static void describe(struct request *request, CURLcode code, char *out, size_t size)
 {
 	long error = 0;
 
-	if (request->overdue) {
+	if (request->foreign) {
+		snprintf(out, size, "the answer is %s, not JSON: who is it from?",
+			content_type(request));
+	} else if (request->overdue) {
 		snprintf(out, size, "no end within %.0f s", mono_to_s(request->options.limit));
 	} else if (request->silent) {
 		snprintf(out, size, "no byte for %.0f s", mono_to_s(request->options.idle));
@@ -303,8 +326,12 @@ static size_t take_header(char *bytes, size_t size, size_t n, void *data)
 
 	touch(request);
 	request->requests->renew = false;
-	if (ends && status_of(request) == 200)
-		request->options.open(request->options.data);
+	if (!ends || status_of(request) != 200)
+		return size * n;
+	request->foreign = !is_json(request);
+	if (request->foreign)
+		return 0;
+	request->options.open(request->options.data);
 	return size * n;
 }
 
@@ -431,6 +458,7 @@ static void set_http(struct request *request, const struct auth *auth)
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->headers);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, USER_AGENT);
 	curl_easy_setopt(easy, CURLOPT_PROXY, auth->proxy ? auth->proxy : "");
+	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* they are no answer */
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L); /* the token is not for others */
 	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include <cosmolet/yaml.h>
+
 #include "cut.h"
 
 /* What came out, one line per piece. */
@@ -258,6 +260,49 @@ START_TEST(stops_when_the_owner_has_enough)
 }
 END_TEST
 
+/* Recorded from a real API server: of the seeds, the first octet is not part of it. */
+static const struct {
+	const char *name;
+	enum cut_shape shape;
+} records[] = {
+	{"recorded-list-services", CUT_LIST},
+	{"recorded-list-pods", CUT_LIST},
+	{"recorded-list-nodes", CUT_LIST},
+	{"recorded-list-endpointslices", CUT_LIST},
+	{"recorded-watch", CUT_WATCH},
+	{"recorded-expired", CUT_WATCH},
+};
+
+/* Cut off after each of its octets: what came is as it is in the whole, and a list has no end. */
+START_TEST(recorded_and_cut_off_anywhere)
+{
+	auto_free char *path = xasprintf("%s/k8s_cut/%s", CORPUS, records[_i].name);
+	auto_free char *text = NULL;
+	auto_free char *whole = NULL;
+	size_t size, end;
+
+	ck_assert_int_eq(file_read(path, 1 << 20, &text, &size), 0);
+	ck_assert_int_eq(cut_in(records[_i].shape, 0, text + 1, 0, 0, NULL), 0);
+	whole = TAKE(seen);
+	ck_assert_str_ne(whole, "");
+	end = size;
+	while (text[end - 1] == '\n')
+		end--;
+	for (size_t n = 1; n < end; n++) {
+		char octet = text[n];
+		int r;
+
+		text[n] = '\0';
+		r = cut_in(records[_i].shape, 0, text + 1, n / 2, 1, NULL);
+		text[n] = octet;
+		if (records[_i].shape == CUT_LIST)
+			ck_assert_int_eq(r, -EBADMSG);
+		ck_assert_int_eq(strncmp(seen, whole, strlen(seen)), 0);
+	}
+	free(TAKE(seen));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("k8s cut");
@@ -270,6 +315,7 @@ int main(void)
 	tcase_add_test(tests, what_never_ends_is_refused);
 	tcase_add_test(tests, passes_over_what_is_too_deep);
 	tcase_add_test(tests, stops_when_the_owner_has_enough);
+	tcase_add_loop_test(tests, recorded_and_cut_off_anywhere, 0, N_ELEMENTS(records));
 	suite_add_tcase(suite, tests);
 	return unit_run(suite);
 }

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <cosmolet/yaml.h>
+
 #include "fake_api.h"
 #include "trace.h"
 
@@ -293,6 +295,10 @@ static const struct {
 	{"HTTP/1.1 500 Internal Server Error", "etcd\tis \xff away\nmore",
 		"HTTP 500: etcd?is ? away"},
 	{"HTTP/1.1 503 Service Unavailable", "", "HTTP 503"},
+	{"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8", LIST("7", ""),
+		"the answer is text/html; charset=utf-8, not JSON: who is it from?"},
+	{"HTTP/1.1 200 OK\r\nContent-Type: application/jsonp", LIST("7", ""),
+		"the answer is application/jsonp, not JSON: who is it from?"},
 	{"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/", "", "HTTP 302"},
 };
 
@@ -744,6 +750,86 @@ START_TEST(versions_that_expire_at_once_are_no_storm)
 }
 END_TEST
 
+/* Nor does one that refuses everything, without saying for how long. */
+START_TEST(refusals_without_end_are_no_storm)
+{
+	unsigned n_requests = 0;
+
+	for (int i = 0; i < 100; i++)
+		fake_api_answer(&api, i < 50 ? "list services" : "watch services", FAKE_CLOSE,
+			"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain",
+			"Too many requests, please try again later.\n");
+	start(NULL);
+	for (int s = 0; s < 120; s++) {
+		trace_for(&trace, 3);
+		mono_turn(mono_s(1));
+	}
+	for (const char *at = api.log; (at = strstr(at, "list services")); at++)
+		n_requests++;
+	ck_assert_uint_ge(n_requests, 5);
+	ck_assert_uint_le(n_requests, 15);
+	trace_is(&trace, "down services: cannot list services: HTTP 429: Too many requests, please "
+			 "try again later.\n");
+}
+END_TEST
+
+START_TEST(json_may_be_said_in_several_ways)
+{
+	fake_api_answer(&api, "list services", FAKE_CLOSE,
+		"HTTP/1.1 200 OK\r\nContent-Type: Application/JSON;charset=utf-8", LIST("7", ""));
+	fake_api_answer(&api, "watch services", FAKE_HOLD,
+		"HTTP/1.1 200 OK\r\nContent-Type: application/json", EVENT("ADDED", SVC("c", "8")));
+	start(NULL);
+	trace_until(&trace, "c 8");
+}
+END_TEST
+
+/* Recorded from a real API server: of the seeds, the first octet is not part of it. */
+static char *recorded(const char *name)
+{
+	auto_free char *path = xasprintf("%s/k8s_cut/%s", CORPUS, name);
+	char *text = NULL;
+	size_t size;
+
+	ck_assert_int_eq(file_read(path, 1 << 20, &text, &size), 0);
+	memmove(text, text + 1, size);
+	return text;
+}
+
+/* Wherever a recorded list is cut off, it does not end; what it holds is there after the next. */
+START_TEST(a_list_truncated_anywhere_does_not_end)
+{
+	auto_free char *list = recorded("recorded-list-services");
+	auto_free char *whole = NULL;
+	size_t n = strlen(list) - 2; /* without what may follow the last bracket */
+
+	for (size_t i = n; i > 10; i -= 11) {
+		auto_free char *head = xstrndup(list, i == n ? SIZE_MAX : i);
+		const char *last;
+
+		fake_api_ok(&api, "list services", i < n && i % 2 ? FAKE_RESET : FAKE_CLOSE, head);
+		if (i < n)
+			fake_api_ok(&api, "list services", FAKE_CLOSE, list);
+		trace_start(&trace, loop, &(struct k8s_options){.kubeconfig = api.kubeconfig});
+		if (i < n) {
+			trace_until(&trace, "down services: cannot list services: ");
+			ck_assert_ptr_null(strstr(trace.text, "end services"));
+			mono_turn(mono_s(61));
+		}
+		trace_until(&trace, "up services");
+		last = strstr(trace.text, "down services");
+		last = strstr(last ? last : trace.text, "begin services");
+		ck_assert_ptr_nonnull(last);
+		if (!whole)
+			whole = xstrdup(last);
+		ck_assert_str_eq(last, whole);
+		trace_end(&trace);
+	}
+	ck_assert(whole && strstr(whole, "object services default/"));
+	trace.text = xstrdup("");
+}
+END_TEST
+
 /* An octet now and then keeps nothing alive for ever. */
 START_TEST(a_list_that_drips_is_given_up)
 {
@@ -834,6 +920,9 @@ int main(void)
 	tcase_add_test(tests, the_first_list_may_wait);
 	tcase_add_test(tests, truncated_anywhere_it_goes_on_from_there);
 	tcase_add_test(tests, versions_that_expire_at_once_are_no_storm);
+	tcase_add_test(tests, refusals_without_end_are_no_storm);
+	tcase_add_test(tests, json_may_be_said_in_several_ways);
+	tcase_add_test(tests, a_list_truncated_anywhere_does_not_end);
 	tcase_add_test(tests, a_list_that_drips_is_given_up);
 	tcase_add_test(tests, doubles_and_disorder_are_passed_on);
 	tcase_add_test(tests, status_tells_of_each_stream);
