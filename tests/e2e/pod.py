@@ -74,7 +74,7 @@ class Pod(Cosmolet):
         security = self.container['securityContext']
         if security['readOnlyRootFilesystem']:
             lines.append(f'mount -o remount,ro {root}')
-        lines.append(shlex.join(['exec', 'chroot', str(root), *privileges(security), '/cosmolet', *arguments]))
+        lines.append(shlex.join(['exec', 'chroot', str(root), *privileges(security, self.spec['securityContext']), '/cosmolet', *arguments]))
         return '\n'.join(lines)
 
     def _account(self) -> Path:
@@ -84,6 +84,12 @@ class Pod(Cosmolet):
         shutil.copy(self.kube.directory / 'ca.crt', directory)
         (directory / 'namespace').write_text(self.namespace)
         self.kube.renew_token(name, self.namespace)
+        # The kubelet keeps a token from everybody else where it knows whose it is.
+        group = self.spec['securityContext'].get('fsGroup')
+        users = {c.get('securityContext', {}).get('runAsUser') for c in self.spec['containers'] + self.spec.get('initContainers', [])}
+        if group is not None or (len(users) == 1 and None not in users):
+            (directory / 'token').chmod(0o600 if group is None else 0o640)
+        os.chown(directory / 'token', users.pop() if len(users) == 1 else 0, group or 0)
         return directory
 
     def _source(self, name: str) -> Path:
@@ -111,9 +117,10 @@ class Pod(Cosmolet):
         (directory / '..data_tmp').rename(directory / '..data')
 
 
-def privileges(security: dict[str, Any]) -> list[str]:
+def privileges(security: dict[str, Any], of_pod: dict[str, Any]) -> list[str]:
     """How a container runtime would limit the process: only these capabilities, and no way to more."""
+    groups = f'--groups={of_pod["fsGroup"]}' if 'fsGroup' in of_pod else '--clear-groups'
     assert security['capabilities']['drop'] == ['ALL'] and not security['allowPrivilegeEscalation']
     kept = ''.join(f',+{name.lower()}' for name in security['capabilities'].get('add', []))
-    return ['setpriv', f'--reuid={security["runAsUser"]}', f'--regid={security["runAsGroup"]}', '--clear-groups', '--no-new-privs',
+    return ['setpriv', f'--reuid={security["runAsUser"]}', f'--regid={security["runAsGroup"]}', groups, '--no-new-privs',
             '--inh-caps=-all', f'--bounding-set=-all{kept}']

@@ -48,6 +48,7 @@ GOOD: dict[str, str] = {
         podMonitor: {enabled: true, relabelings: [{action: labeldrop, regex: pod}], metricRelabelings: [{action: keep, sourceLabels: [__name__]}]}
         networkPolicy: {enabled: true, from: [{namespaceSelector: {matchLabels: {name: monitoring}}}]}''',
     'namespaces by label': 'config: {services: {namespace_selector: team=shop}}',
+    'addresses on lo': 'config: {announce: {redistribute: connected}, loopback: {mode: address}}',
     'no metrics outside': 'metrics: {enabled: false, port: 9999}',
     'without loopback': '''
         hostNetwork: false

@@ -21,6 +21,7 @@ from pod import Pod
 from sandbox import Sandbox, wait_until
 
 OVERLAYS = CONTAINER / 'kustomize' / 'overlays'
+COMPONENTS = CONTAINER / 'kustomize' / 'components'
 ROLE = '/apis/rbac.authorization.k8s.io/v1/clusterroles/cosmolet'
 Apply = Callable[[Path], list[dict[str, Any]]]
 Start = Callable[[str], tuple[Lab, Pod]]
@@ -73,6 +74,17 @@ def test_an_api_server_takes_it(kube: KubeApi, applied: Apply, overlay: str) -> 
     assert len(again) == len(objects) and all(line.endswith(' unchanged') for line in again), again
 
 
+def test_every_component_is_taken(kube: KubeApi, applied: Apply, tmp_path: Path) -> None:
+    """Those beside the two layouts that exclude each other, all at once."""
+    layouts = {'frr-sidecar', 'frr'}
+    (tmp_path / 'kustomization.yaml').write_text(yaml.safe_dump({
+        'resources': [os.path.relpath(CONTAINER / 'kustomize' / 'base', tmp_path)],
+        'components': sorted(os.path.relpath(path, tmp_path) for path in COMPONENTS.iterdir() if path.name not in layouts)
+                      + [os.path.relpath(path, tmp_path) for path in (COMPONENTS / 'frr', CONTAINER / 'frr')],
+        'namespace': 'cosmolet'}))
+    assert lost(kube, applied(tmp_path)) == []
+
+
 def test_what_is_made_of_something_else() -> None:
     """container/cosmolet.yaml of the overlay, and more."""
     subprocess.run([REPOSITORY / 'tests' / 'rendered'], check=True)
@@ -110,7 +122,7 @@ def test_each_right_is_needed(kube: KubeApi, applied: Apply, start: Start, tmp_p
     # Of everything that needs a right: a selector of namespaces, and a service whose EndpointSlices decide.
     (tmp_path / 'kustomization.yaml').write_text(yaml.safe_dump({
         'resources': [os.path.relpath(OVERLAYS / 'host-frr', tmp_path)],
-        'components': [os.path.relpath(CONTAINER / 'kustomize' / 'components' / 'namespace-selector', tmp_path)],
+        'components': [os.path.relpath(COMPONENTS / 'namespace-selector', tmp_path)],
         'configMapGenerator': [{'name': 'cosmolet', 'namespace': 'cosmolet', 'behavior': 'replace', 'files': ['cosmolet.yaml']}]}))
     config = yaml.safe_load((CONTAINER / 'kustomize' / 'base' / 'cosmolet.yaml').read_text())
     config['services']['namespace_selector'] = '!left-alone'
