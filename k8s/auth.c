@@ -134,16 +134,30 @@ static char *server_url(const char *host, const char *port)
 	return xasprintf("https://%s%s%s:%s", bare ? "[" : "", host, bare ? "]" : "", port);
 }
 
+char *auth_file_fault(const char *path, int error)
+{
+	if (error != -EACCES)
+		return xasprintf("%s: %s", path, strerror(-error));
+	return xasprintf("%s: %s for uid %u gid %u; let it read the file and its directory, in a "
+			 "pod by securityContext.fsGroup",
+		path, strerror(-error), geteuid(), getegid());
+}
+
 static int open_mounted(
 	struct secret *out, const char *directory, const char *name, char **out_error)
 {
-	int r = secret_open(out, xasprintf("%s/%s", directory, name));
+	auto_free char *path = xasprintf("%s/%s", directory, name);
+	auto_free char *fault = NULL;
+	int r = secret_open(out, xstrdup(path));
 
 	if (!r)
 		return 0;
-	*out_error = xasprintf("%s/%s: %s; a pod gets it with a service account and "
-			       "automountServiceAccountToken, elsewhere give a kubeconfig",
-		directory, name, strerror(-r));
+	fault = auth_file_fault(path, r);
+	*out_error = r == -EACCES ? TAKE(fault)
+				  : xasprintf("%s; a pod gets it with a service account and "
+					      "automountServiceAccountToken, elsewhere give a "
+					      "kubeconfig",
+					    fault);
 	return -EINVAL;
 }
 
@@ -221,7 +235,7 @@ static int read_credentials(struct auth *out, const struct k8s_options *options,
 		return in_cluster(out, directory ? directory : SERVICE_ACCOUNT, out_error);
 	r = file_read(options->kubeconfig, AUTH_FILE_MAX, &text, &size);
 	if (r) {
-		*out_error = xasprintf("%s: %s", options->kubeconfig, strerror(-r));
+		*out_error = auth_file_fault(options->kubeconfig, r);
 		return -EINVAL;
 	}
 	return kubeconfig_parse(options->kubeconfig, text, size, options->context, out, out_error);

@@ -50,6 +50,9 @@ void auth_refused(struct auth *auth);
 /* The server with this index did not answer: goes on to the next, unless somebody already has. */
 void auth_next_server(struct auth *auth, size_t failed);
 
+/* Why a file could not be read (a negative errno), and by whom. For free(). */
+char *auth_file_fault(const char *path, int error);
+
 /* Shared with kubeconfig.c: 0 with *out filled, or a negative errno. Takes the path. */
 must_check int secret_open(struct secret *out, char *path);
 void secret_deinit(struct secret *secret);

@@ -163,10 +163,13 @@ static void read_file(struct kube *kube, const json_t *in, const char *key, stru
 {
 	const char *path = get(kube, in, key);
 	auto_free char *full = path ? resolve(kube, path) : NULL;
+	auto_free char *fault = NULL;
 	int r = path ? secret_open(out, xstrdup(full)) : 0;
 
-	if (r)
-		fail_at(kube, place_of(kube, in, key), "%s: %s: %s", key, full, strerror(-r));
+	if (!r)
+		return;
+	fault = auth_file_fault(full, r);
+	fail_at(kube, place_of(kube, in, key), "%s: %s", key, fault);
 }
 
 static void check_pem(struct kube *kube, const json_t *in, const char *key, struct secret *out)

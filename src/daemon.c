@@ -7,6 +7,7 @@
 #include "daemon.h"
 
 #include "page.h"
+#include "privileges.h"
 #include "revision.h"
 #include "rtnl.h"
 #include "status.h"
@@ -23,6 +24,7 @@
 #define KEEP_LIMIT     mono_s(5)
 #define WITHDRAW_LIMIT mono_s(15)
 #define LOCK_RETRY     mono_s(1)
+#define OWNER_RETRY    mono_s(1)
 
 /* What the loop ends with when another life is to follow; no exit code. */
 #define CODE_AGAIN (-1)
@@ -118,6 +120,19 @@ static void ask_for_rivals(struct daemon *daemon)
 		rival_ask(daemon->rival, &contested[i]);
 }
 
+/* FRR came back as another user: only a new process can become that one. */
+static void end_if_locked_out(struct daemon *daemon)
+{
+	auto_free char *fault =
+		daemon->owner_timer.loop ? NULL : privileges_fault(daemon->config->frr_socket_path);
+
+	if (!fault || daemon->stopping)
+		return;
+	log_err("zapi", "zebra's socket is closed to this process; ending, the routes stay",
+		"reason=%s", fault);
+	loop_stop(daemon->loop, 1);
+}
+
 static void take_zebra_event(struct daemon *daemon, const struct zapi_event *event)
 {
 	switch (event->type) {
@@ -130,6 +145,7 @@ static void take_zebra_event(struct daemon *daemon, const struct zapi_event *eve
 	case ZAPI_EVENT_DOWN:
 		log_warn("zapi", "no connection to zebra; retrying", "reason=%s", event->text);
 		bgpd_zebra_down(daemon->bgpd);
+		end_if_locked_out(daemon);
 		break;
 	case ZAPI_EVENT_PROBLEM: log_warn("zapi", "problem", "text=%s", event->text); break;
 	case ZAPI_EVENT_ROUTE:
@@ -287,9 +303,9 @@ static void on_question(void *data, const struct http_request *request, struct h
 /* One life is over; the next one begins with another configuration. */
 static bool ends_for_another(struct daemon *daemon)
 {
-	if (daemon->next)
+	if (daemon->again)
 		loop_stop(daemon->loop, CODE_AGAIN);
-	return daemon->next != NULL;
+	return daemon->again;
 }
 
 static void on_kept(void *data, bool ok)
@@ -366,6 +382,7 @@ static void configure_live(struct daemon *daemon, struct config *config)
 static void configure_again(struct daemon *daemon, struct config *config, bool withdraw)
 {
 	daemon->next = config;
+	daemon->again = true;
 	daemon->stopping = true;
 	if (withdraw)
 		withdraw_all(daemon);
@@ -518,6 +535,58 @@ static int build_base(struct daemon *daemon, loop_signal_fn *on_signals)
 	return loop_signals(daemon->loop, &set, on_signals, daemon);
 }
 
+/* Parts that were built as root are built again, so that nothing of root's is left. */
+static void on_owner_timer(struct loop_timer *timer)
+{
+	struct daemon *daemon = container_of(timer, struct daemon, owner_timer);
+
+	if (daemon->stopping)
+		return;
+	if (access(daemon->config->frr_socket_path, F_OK) < 0) {
+		loop_timer_after(daemon->loop, timer, OWNER_RETRY, on_owner_timer);
+		return;
+	}
+	daemon->again = true;
+	daemon->stopping = true;
+	zapi_finish(daemon->zapi, ZAPI_FINISH_KEEP, KEEP_LIMIT, on_kept, daemon);
+}
+
+/* What only root may read would fail at the first change, long after anybody looks. */
+static int check_config_file(const struct config *config)
+{
+	auto_free char *error = NULL;
+
+	if (access(config->path, R_OK) == 0)
+		return 0;
+	error = xasprintf("%s: %s for uid %u gid %u, as which cosmolet runs beside zebra; let it "
+			  "read the file and its directory",
+		config->path, strerror(errno), geteuid(), getegid());
+	return fail("config", error);
+}
+
+/* NULL: there is no need for one. */
+static const char *ledger_directory(const struct config *config)
+{
+	bool needed = config->loopback_mode == LOOPBACK_ADDRESS && !rtnl_marks_addresses();
+
+	return needed ? config->loopback_ledger_directory : NULL;
+}
+
+static int drop_privileges(struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+	auto_free char *error = NULL;
+	bool binds = config->loopback_mode != LOOPBACK_NONE && !config->dry_run;
+	int r = privileges_drop(
+		config->frr_socket_path, binds, binds ? ledger_directory(config) : NULL, &error);
+
+	if (r < 0)
+		return fail("privileges", error);
+	if (r > 0)
+		loop_timer_after(daemon->loop, &daemon->owner_timer, OWNER_RETRY, on_owner_timer);
+	return 0;
+}
+
 static int build_loopback(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
@@ -525,7 +594,7 @@ static int build_loopback(struct daemon *daemon)
 	struct loopback_options options = {
 		.mode = (enum config_loopback)config->loopback_mode,
 		.interface = config->loopback_interface,
-		.ledger = rtnl_marks_addresses() ? NULL : config->loopback_ledger_directory,
+		.ledger = ledger_directory(config),
 		.observe = config->dry_run,
 		.news = on_bound,
 		.problem = on_loopback_problem,
@@ -623,6 +692,8 @@ static int build_routing(
 	int r = build_base(daemon, on_signals);
 
 	if (r == 0)
+		r = drop_privileges(daemon);
+	if (r == 0)
 		r = take_lock(daemon);
 	if (r == 0)
 		r = build_loopback(daemon);
@@ -635,6 +706,8 @@ static int build(struct daemon *daemon)
 {
 	int r = build_routing(daemon, on_signal, on_zebra);
 
+	if (r == 0)
+		r = check_config_file(daemon->config);
 	if (r == 0)
 		build_vty(daemon);
 	if (r == 0)
@@ -668,6 +741,7 @@ static void tear_down(struct daemon *daemon)
 	cluster_deinit(&daemon->cluster);
 	loop_timer_stop(&daemon->stop_timer);
 	loop_timer_stop(&daemon->lock_timer);
+	loop_timer_stop(&daemon->owner_timer);
 	daemon->loop = loop_free(daemon->loop);
 	if (daemon->lock_fd >= 0)
 		close(daemon->lock_fd);
@@ -713,7 +787,7 @@ static int live(struct daemon *daemon, struct config **config, struct config **b
 	*before = config_free(*before);
 	code = loop_run(daemon->loop);
 	*config = daemon->config; /* it may have changed on the way */
-	if (code == CODE_AGAIN) {
+	if (code == CODE_AGAIN && daemon->next) {
 		*before = *config;
 		*config = TAKE(daemon->next);
 	}
@@ -792,13 +866,18 @@ static void on_no_zebra(struct loop_timer *timer)
 
 int daemon_withdraw(struct config *config)
 {
-	struct daemon daemon = {.config = config};
-	int code = 1;
+	struct daemon daemon;
+	int code;
 
-	if (build_routing(&daemon, on_withdraw_signal, on_cleaning_zebra) == 0) {
-		loop_timer_after(daemon.loop, &daemon.stop_timer, WITHDRAW_LIMIT, on_no_zebra);
-		code = loop_run(daemon.loop);
-	}
-	tear_down(&daemon);
+	do {
+		code = 1;
+		daemon = (struct daemon){.config = config};
+		if (build_routing(&daemon, on_withdraw_signal, on_cleaning_zebra) == 0) {
+			loop_timer_after(
+				daemon.loop, &daemon.stop_timer, WITHDRAW_LIMIT, on_no_zebra);
+			code = loop_run(daemon.loop);
+		}
+		tear_down(&daemon);
+	} while (code == CODE_AGAIN);
 	return code;
 }

@@ -28,6 +28,7 @@ enum reload_result { RELOAD_APPLIED, RELOAD_UNCHANGED, RELOAD_REFUSED, N_RELOAD_
 struct daemon {
 	struct config *config;
 	struct config *next; /* to be built anew with, once this one has come to its end */
+	bool again;          /* to be built anew, with next or with the same */
 	struct filewatch *filewatch;
 	char *config_error; /* why the file is not what we run with; NULL: it is */
 	struct loop *loop;
@@ -45,6 +46,7 @@ struct daemon {
 	struct http *http;
 	struct loop_timer stop_timer;
 	struct loop_timer lock_timer;
+	struct loop_timer owner_timer; /* root waits for zebra's socket, to become its owner */
 	struct log_limit problem_limit;
 	int lock_fd;
 	double started;

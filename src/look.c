@@ -8,6 +8,7 @@
 #include "look.h"
 
 #include "daemon.h"
+#include "privileges.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -184,6 +185,12 @@ int look_at_zebra(const struct config *config, bool as_json)
 	sigset_t set;
 	int code = 1;
 
+	if (privileges_drop(config->frr_socket_path, false, NULL, &look.trouble) < 0) {
+		fprintf(stderr, "cosmolet: %s\n", look.trouble);
+		free(look.trouble);
+		loop_free(look.loop);
+		return 1;
+	}
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);

@@ -310,7 +310,8 @@ static void attempt(struct session *s)
 
 	if (r < 0) {
 		auto_free char *why =
-			xasprintf("cannot connect to %s: %s", s->path, strerrordesc_np(-r));
+			xasprintf("cannot connect to %s: %s%s", s->path, strerrordesc_np(-r),
+				r == -ENOENT ? "; does zebra run, and is this its socket?" : "");
 
 		lost(s, why);
 		return;

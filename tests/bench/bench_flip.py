@@ -14,7 +14,6 @@ import argparse
 import random
 import socket
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Callable
@@ -26,6 +25,7 @@ from common import Figures, Shell, figures_line, figures_ratio, print_heading, w
 from cosmolet import NODE, Cosmolet, pod, service  # noqa: E402
 from kube import KubeApi  # noqa: E402
 from lab import NODE_AS, RELEASES, TAG, Lab  # noqa: E402
+from sandbox import public_directory  # noqa: E402
 
 POLLING = 30.0  # seconds between two rounds of a loop
 
@@ -128,7 +128,7 @@ def main() -> None:
     n = arguments.services
     flips = [random.randrange(n) for _ in range(arguments.flips)]
     spread = [(2 * k + 1) * n // (2 * arguments.loop_flips) for k in range(arguments.loop_flips)]  # evenly over the round
-    with Lab(arguments.release) as lab, tempfile.TemporaryDirectory() as directory:
+    with Lab(arguments.release) as lab, public_directory() as directory:
         api = by_api_server(lab, n, flips, Path(directory, 'api'))
         manifest = by_manifest(lab, n, flips, Path(directory, 'manifest'))
         # Where there is an mgmtd, staticd takes no commands.

@@ -15,7 +15,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / 'lab'), str(HERE.parent / 'e2e')]
 from cosmolet import BINARY, NODE  # noqa: E402
 from kube import KubeApi  # noqa: E402
-from sandbox import Sandbox, wait_until  # noqa: E402
+from sandbox import Sandbox, public_directory, wait_until  # noqa: E402
 
 SERVICES, PODS = '/api/v1/namespaces/default/services', '/api/v1/namespaces/default/pods'
 SLICES = '/apis/discovery.k8s.io/v1beta1/namespaces/default/endpointslices'
@@ -151,7 +150,7 @@ def main() -> None:
     informer = subprocess.run([HERE / 'informer' / 'build'], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     rows: dict[str, Figures] = {}
     states: dict[str, bool] = {}
-    with KubeApi() as kube, tempfile.TemporaryDirectory() as directory:
+    with KubeApi() as kube, public_directory() as directory:
         fill(kube, a.services, a.own, a.elsewhere)
         kubeconfig = str(kube.service_account().kubeconfig)
         config = Path(directory, 'cosmolet.yaml')

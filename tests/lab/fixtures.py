@@ -14,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from kube import KubeApi  # noqa: E402
 from lab import RELEASES, Lab, ReleaseMissing, frr_root  # noqa: E402
+from sandbox import public_directory  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -34,6 +35,12 @@ def frr_release(request: pytest.FixtureRequest) -> str:
     except ReleaseMissing as missing:
         pytest.skip(str(missing))
     return str(request.param)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    with public_directory() as directory:
+        yield directory
 
 
 @pytest.fixture

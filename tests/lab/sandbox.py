@@ -111,6 +111,14 @@ def wait_until(predicate: Any, timeout: float, what: str, interval: float = 0.02
 
 
 @contextlib.contextmanager
+def public_directory() -> Iterator[Path]:
+    """A temporary directory into which all users may look, unlike pytest's: a daemon that has become FRR's user, say."""
+    with tempfile.TemporaryDirectory(prefix='cosmolet-test-') as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+@contextlib.contextmanager
 def inside(namespace: str) -> Iterator[None]:
     """This thread in a network namespace; a socket opened here stays there."""
     with open('/proc/thread-self/ns/net', 'rb') as home, open(NETNS / namespace, 'rb') as there:

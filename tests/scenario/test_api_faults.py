@@ -15,7 +15,7 @@ import pytest
 from cosmolet import NODE, Cosmolet, pod, service
 from fake_api import Answer, Certificates, FakeApi, event, status
 from lab import Lab
-from sandbox import wait_until
+from sandbox import public_directory, wait_until
 
 EVERYTHING = {'10.96.0.10/32', 'fd00:96::10/128', '10.96.0.11/32', 'fd00:96::11/128'}
 OF_P1 = {'10.96.0.11/32', 'fd00:96::11/128'}
@@ -36,8 +36,9 @@ def network() -> Iterator[Lab]:
 
 
 @pytest.fixture(scope='module')
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp('certificates'))
+def certificates() -> Iterator[Certificates]:
+    with public_directory() as directory:
+        yield Certificates(directory)
 
 
 @pytest.fixture

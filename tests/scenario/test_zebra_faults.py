@@ -15,7 +15,7 @@ from typing import Any, Callable, Iterator
 import pytest
 from cosmolet import Cosmolet, pod, service
 from fake_zebra import HELLOS, PROBE, FakeZebra, Host, error, message
-from sandbox import Sandbox, wait_until
+from sandbox import Sandbox, public_directory, wait_until
 
 
 def cosmolet_without_frr(stack: contextlib.ExitStack, directory: Path) -> Cosmolet:
@@ -87,12 +87,12 @@ BEHAVIOURS: dict[str, tuple[Callable[[socket.socket, bytes], Any], str]] = {
 
 
 @pytest.fixture(scope='module')
-def encounters(cosmolet: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Cosmolet, FakeZebra]]]:
+def encounters(cosmolet: Path) -> Iterator[dict[str, tuple[Cosmolet, FakeZebra]]]:
     """All of them at once, each with a daemon of its own: most of what follows is waiting."""
     with contextlib.ExitStack() as stack:
         made = {}
         for name, (behave, _) in BEHAVIOURS.items():
-            daemon = cosmolet_without_frr(stack, tmp_path_factory.mktemp('encounter'))
+            daemon = cosmolet_without_frr(stack, stack.enter_context(public_directory()))
             zebra = FakeZebra(daemon.node.zserv, behave)
             stack.callback(zebra.close)
             made[name] = daemon.start(ready=False), zebra
