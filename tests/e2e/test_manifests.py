@@ -17,7 +17,7 @@ from fixtures import REPOSITORY
 from kube import KubeApi
 from lab import Lab, Router
 from manifests import CONTAINER, apply, crd, delete, kustomize, lost, objects_of
-from pod import Pod
+from pod import Pod, privileges
 from sandbox import Sandbox, wait_until
 
 OVERLAYS = CONTAINER / 'kustomize' / 'overlays'
@@ -196,11 +196,19 @@ def test_frr_in_a_pod_gets_its_files(kube: KubeApi, applied: Apply, overlay: str
         source.mkdir()
         for name, text in files['data'].items():
             (source / name).write_text(text)
-        script = frr['initContainers'][0]['command'][-1].replace('/etc/frr-config', str(source)).replace('/etc/frr', str(node.directory / 'etc'))
+        container = frr['initContainers'][0]
+        script = container['command'][-1]
+        for inside, outside in (('/etc/frr-config', source), ('/etc/frr', node.directory / 'etc'), ('/var/run/frr', node.run_directory)):
+            assert inside in [mount['mountPath'] for mount in container['volumeMounts']]
+            script = script.replace(inside, str(outside))
         # FRR's image has its user; this machine need not.
         owner = (node.directory / 'etc' / 'frr.conf').stat()
         script = script.replace('frr:frr', f'{owner.st_uid}:{owner.st_gid}')
-        node.run(['sh', '-euc', script], check=True, env={'PATH': '/usr/bin:/bin', 'NODE_NAME': 'node-7', 'NODE_IP': '192.0.2.77'})
+        os.chown(node.run_directory, 0, 0)  # as the kubelet makes a hostPath
+        (node.directory / 'etc').chmod(0o777)  # and an emptyDir
+        for _ in ('first start', 'the node has been restarted'):
+            node.run([*privileges(container['securityContext'], {}), 'sh', '-euc', script], check=True,
+                     env={'PATH': '/usr/bin:/bin', 'NODE_NAME': 'node-7', 'NODE_IP': '192.0.2.77'})
         node.config = (node.directory / 'etc' / 'frr.conf').read_text()
         node.start_all()  # which fails if FRR does not take a line of it
         running = node.vtysh('show running-config')
