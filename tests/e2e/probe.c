@@ -3,7 +3,7 @@
  * What the k8s room and the cluster store know, without a daemon around them: for tests that
  * compare it with the API server, object for object, and for the bench.
  *
- *	probe KUBECONFIG NODE [NAMESPACE]...
+ *	probe [--server=URL]... KUBECONFIG NODE [NAMESPACE]...
  *
  * It says "synced" once, "up STREAM", "down STREAM: WHY" and "problem TEXT" as they come, and with
  * each change of a pod its name, resource version and the time in ns. Of its input, "dump" is
@@ -146,10 +146,15 @@ int main(int argc, char **argv)
 	struct k8s_options options = {.annotation_prefix = "cosmolet.platformbuilds.io/"};
 	auto_free char *error = NULL;
 	struct loop_io input = {0};
+	const char *servers[8];
 	int code = 2;
 
+	options.servers = servers;
+	for (; argc > 1 && strncmp(argv[1], "--server=", 9) == 0; argc--, argv++)
+		if (options.n_servers < N_ELEMENTS(servers))
+			servers[options.n_servers++] = argv[1] + 9;
 	if (argc < 3) {
-		fprintf(stderr, "usage: probe KUBECONFIG NODE [NAMESPACE]...\n");
+		fprintf(stderr, "usage: probe [--server=URL]... KUBECONFIG NODE [NAMESPACE]...\n");
 		return code;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -17,7 +17,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterable, Iterator
 
 import pytest
 from cluster import slice_of
@@ -38,13 +38,14 @@ Objects = set[tuple[str, str, str, str]]
 class Probe:
     """The program, in a network namespace that reaches the API server."""
 
-    def __init__(self, kube: KubeApi, kubeconfig: Path, *namespaces: str) -> None:
+    def __init__(self, kube: KubeApi, kubeconfig: Path, *namespaces: str, servers: Iterable[str] = ()) -> None:
         self.sandbox = Sandbox()
         self.namespace = self.sandbox.namespace('client')
         kube.attach(self.namespace)
         self.lines: list[tuple[float, str]] = []
         self.process = self.sandbox.popen(
-            self.namespace, [str(BINARY.parent / 'tests' / 'e2e' / 'probe'), str(kubeconfig), NODE, *namespaces],
+            self.namespace, [str(BINARY.parent / 'tests' / 'e2e' / 'probe'), *(f'--server={url}' for url in servers),
+                             str(kubeconfig), NODE, *namespaces],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -351,6 +352,82 @@ def test_token_expires(server: KubeApi) -> None:
     server.request('PATCH', f'{SERVICES}/s0', {'metadata': {'labels': {'after': 'token'}}})
     converges(server, probe)
     probe.close()
+
+
+def test_token_ends_by_time(server: KubeApi) -> None:
+    """Nothing ends but the token; open watches outlive it, and what is asked afterwards is refused until there is another."""
+    account = server.service_account('clockwork')
+    server.brief_token(8, 'clockwork')
+    config = account.directory / 'with-file.kubeconfig'
+    text = json.loads(account.kubeconfig.read_text())
+    text['users'][0]['user'] = {'tokenFile': 'token'}
+    config.write_text(json.dumps(text))
+    probe = Probe(server, config)
+    probe.wait_for('synced', 8)
+    time.sleep(8 + 10)  # for so long a server remembers that a token was good
+    assert not any('down' in line for _, line in probe.lines)
+    filtered(probe, 'output', 'reject with tcp reset')
+    server.request('PATCH', f'{SERVICES}/s0', {'metadata': {'labels': {'before': 'time'}}})
+    probe.wait_for('down services', 10)
+    unfiltered(probe)
+    probe.wait_for('HTTP 401', 20)
+    server.renew_token('clockwork')
+    server.request('PATCH', f'{SERVICES}/s0', {'metadata': {'labels': {'after': 'time'}}})
+    converges(server, probe)
+    probe.close()
+
+
+def test_one_of_two_servers_dies(server: KubeApi) -> None:
+    """The watches go on at the other one, from where they were."""
+    first, second = server.server, server.server.replace(str(PORT), str(PORT + 1))
+    server.start('apiserver2')
+    probe = Probe(server, server.service_account().kubeconfig, servers=[second, first])
+    probe.wait_for('synced', 30)
+    converges(server, probe)
+    lists = probe.lists()
+    for dies in ('apiserver2', 'apiserver'):
+        since = len(probe.lines)
+        server.kill(dies)
+        for stream in ('services', 'pods', 'nodes'):
+            probe.wait_for(f'up {stream}', 30, since)
+        # Of versions from before its start a server knows nothing, and says so: then it is a list.
+        assert probe.lists() == lists or dies == 'apiserver'
+        server.start(dies)
+        server.request('PATCH', f'{SERVICES}/s0', {'metadata': {'labels': {'after': dies}}})
+        converges(server, probe)
+    probe.close()
+    server.kill('apiserver2')
+
+
+def test_through_a_proxy(server: KubeApi) -> None:
+    """A real HTTP proxy, which goes away and comes back."""
+    account = server.service_account()
+    text = json.loads(account.kubeconfig.read_text())
+    text['clusters'][0]['cluster']['proxy-url'] = f'http://{ADDRESS}:8888'
+    config = account.directory / 'with-proxy.kubeconfig'
+    config.write_text(json.dumps(text))
+    log, settings = account.directory / 'tinyproxy.log', account.directory / 'tinyproxy.conf'
+    settings.write_text(f'Port 8888\nListen {ADDRESS}\nConnectPort {PORT}\nLogFile "{log}"\nLogLevel Connect\n')
+
+    def start() -> subprocess.Popen[Any]:
+        return server.sandbox.popen(server.namespace_name, ['tinyproxy', '-d', '-c', str(settings)], stdout=subprocess.DEVNULL)
+
+    proxy = start()
+    probe = Probe(server, config)
+    probe.wait_for('synced', 30)
+    converges(server, probe)
+    assert f'CONNECT {ADDRESS}:{PORT}' in log.read_text()
+    since, lists = len(probe.lines), probe.lists()
+    proxy.kill()
+    proxy.wait(10)
+    probe.wait_for('down services', 10, since)
+    server.request('PATCH', f'{SERVICES}/s0', {'metadata': {'labels': {'after': 'proxy'}}})
+    proxy = start()
+    converges(server, probe)
+    assert probe.lists() == lists
+    probe.close()
+    proxy.kill()
+    proxy.wait(10)
 
 
 def test_namespaces(server: KubeApi) -> None:

@@ -24,6 +24,7 @@ from sandbox import Sandbox, connect, in_namespace, ip, run, wait_until  # noqa:
 
 HERE = Path(__file__).resolve().parent
 ADDRESS, PORT = '203.0.113.254', 6443
+PORTS = {'apiserver': PORT, 'apiserver2': PORT + 1}
 SERVICE_RANGES = '10.96.0.0/12,fd00:96::/108'
 WATCH = ('get', 'list', 'watch')
 RULES = ({'apiGroups': [''], 'resources': ['services', 'pods', 'nodes'], 'verbs': WATCH},
@@ -80,16 +81,16 @@ class KubeApi:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # Life of the two servers: 'etcd' and 'apiserver'
+    # Life of the servers: 'etcd', 'apiserver', and 'apiserver2' for those who want another one, on the next port
 
     def start(self, server: str) -> None:
-        argv = self._etcd() if server == 'etcd' else self._apiserver()
+        argv = self._etcd() if server == 'etcd' else self._apiserver(PORTS[server])
         with open(self.directory / f'{server}.log', 'ab') as log:
             # etcd refuses processors that it is less sure of, unless told.
             self._running[server] = self.sandbox.popen(
                 self.namespace_name, argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0,
                 env={**os.environ, 'ETCD_UNSUPPORTED_ARCH': 'arm64'})
-        ready = self._etcd_ready if server == 'etcd' else self._apiserver_ready
+        ready = self._etcd_ready if server == 'etcd' else lambda: self._apiserver_ready(PORTS[server])
         self.starting = True
         wait_until(lambda: self._alive(server) and ready(), 120, server, interval=0.05, explain=self.tail)
         self.starting = False
@@ -165,6 +166,22 @@ class KubeApi:
         directory = self.directory / 'accounts' / f'{namespace}-{name}'
         (directory / 'token.new').write_text(token)
         (directory / 'token.new').rename(directory / 'token')
+        return token
+
+    def brief_token(self, seconds: int, name: str = 'cosmolet', namespace: str = 'cosmolet') -> str:
+        """One that the API server would not make, since it ends so soon, but takes; put in place as by renew_token()."""
+        uid = self.request('GET', f'/api/v1/namespaces/{namespace}/serviceaccounts/{name}')['metadata']['uid']
+        now, issuer = int(time.time()), 'https://kubernetes.default.svc'
+        claims = {'iss': issuer, 'aud': [issuer], 'sub': f'system:serviceaccount:{namespace}:{name}',
+                  'iat': now - 120, 'nbf': now - 120, 'exp': now + seconds - 60,  # a server is generous by a minute
+                  'kubernetes.io': {'namespace': namespace, 'serviceaccount': {'name': name, 'uid': uid}}}
+        signed = b'.'.join(_base64url(json.dumps(part).encode()) for part in ({'alg': 'ES256', 'typ': 'JWT'}, claims))
+        der = subprocess.run(['openssl', 'dgst', '-sha256', '-sign', self.directory / 'ca.key'], input=signed, check=True,
+                             stdout=subprocess.PIPE).stdout  # a sequence of two integers
+        middle = 4 + der[3]
+        pair = b''.join(int.from_bytes(number, 'big').to_bytes(32, 'big') for number in (der[4:middle], der[middle + 2:]))
+        token = (signed + b'.' + _base64url(pair)).decode()
+        (self.directory / 'accounts' / f'{namespace}-{name}' / 'token').write_text(token)
         return token
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
@@ -268,9 +285,9 @@ class KubeApi:
                 f'--listen-client-urls={client}', f'--advertise-client-urls={client}', f'--listen-peer-urls={peer}',
                 f'--initial-advertise-peer-urls={peer}', f'--initial-cluster=lab={peer}']
 
-    def _apiserver(self) -> list[str]:
+    def _apiserver(self, port: int) -> list[str]:
         d = self.directory
-        return [self._binary, '--etcd-servers=http://127.0.0.1:2379', f'--secure-port={PORT}', '--insecure-port=0',
+        return [self._binary, '--etcd-servers=http://127.0.0.1:2379', f'--secure-port={port}', '--insecure-port=0',
                 f'--advertise-address={ADDRESS}', '--endpoint-reconciler-type=none', '--authorization-mode=RBAC',
                 f'--service-cluster-ip-range={SERVICE_RANGES}', '--feature-gates=IPv6DualStack=true',
                 '--service-node-port-range=10000-60000', '--allow-privileged', f'--cert-dir={d}/generated',
@@ -293,9 +310,11 @@ class KubeApi:
         except OSError:
             return False
 
-    def _apiserver_ready(self) -> bool:
+    def _apiserver_ready(self, port: int) -> bool:
         try:  # "ready" comes before the default namespace
-            return self.request('GET', '/readyz') == 'ok' and bool(self.request('GET', '/api/v1/namespaces/default'))
+            connection = _Connection(self, port)
+            connection.request('GET', '/readyz')
+            return connection.getresponse().read() == b'ok' and bool(self.request('GET', '/api/v1/namespaces/default'))
         except (OSError, http.client.HTTPException, ApiError):
             return False
 
@@ -330,15 +349,19 @@ class KubeApi:
 class _Connection(http.client.HTTPSConnection):
     """TLS with the administrator's certificate, from inside the server's own namespace."""
 
-    def __init__(self, kube: KubeApi) -> None:
+    def __init__(self, kube: KubeApi, port: int = PORT) -> None:
         context = ssl.create_default_context(cafile=str(kube.directory / 'ca.crt'))
         context.load_cert_chain(kube.directory / 'admin.crt', kube.directory / 'admin.key')
-        super().__init__(ADDRESS, PORT, context=context, timeout=30)
+        super().__init__(ADDRESS, port, context=context, timeout=30)
         self._namespace, self._tls = kube.namespace_name, context
 
     def connect(self) -> None:
-        plain = connect(self._namespace, ADDRESS, PORT, 30)
+        plain = connect(self._namespace, ADDRESS, self.port, 30)
         self.sock = self._tls.wrap_socket(plain, server_hostname=ADDRESS)
+
+
+def _base64url(octets: bytes) -> bytes:
+    return base64.urlsafe_b64encode(octets).rstrip(b'=')
 
 
 def _condition(kind: str, true: bool) -> dict[str, str]:
