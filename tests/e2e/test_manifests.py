@@ -22,6 +22,7 @@ from sandbox import Sandbox, wait_until
 
 OVERLAYS = CONTAINER / 'kustomize' / 'overlays'
 COMPONENTS = CONTAINER / 'kustomize' / 'components'
+NET_ADMIN = 12
 ROLE = '/apis/rbac.authorization.k8s.io/v1/clusterroles/cosmolet'
 Apply = Callable[[Path], list[dict[str, Any]]]
 Start = Callable[[str], tuple[Lab, Pod]]
@@ -99,6 +100,12 @@ def test_the_pod(kube: KubeApi, applied: Apply, start: Start, frr_release: str) 
     there.tor.wait_for({prefix for prefix in everything if ':' in prefix})
     assert (daemon.probe('livenessProbe'), daemon.probe('readinessProbe')) == (200, 200)
     assert not daemon.log_lines('level=warn'), daemon.tail()
+
+    # It has become zebra's user, with one capability and no way to another.
+    process = Path(f'/proc/{daemon.process.pid}')
+    lines = dict(line.split(':\t') for line in (process / 'status').read_text().splitlines() if ':\t' in line)
+    assert process.stat().st_uid == there.node.zserv.stat().st_uid != 0
+    assert (lines['CapEff'], lines['CapPrm'], lines['NoNewPrivs']) == (f'{1 << NET_ADMIN:016x}', f'{1 << NET_ADMIN:016x}', '1')
 
     # The ConfigMap changes, and with it what is announced; the pod stays.
     pid = daemon.process.pid
