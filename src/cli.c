@@ -194,7 +194,43 @@ static void print_age(const json_t *since)
 		printf("%-7.0fd", s / 86400);
 }
 
-static void print_address(const json_t *json, int width)
+/* To how many of the established neighbours of its family an address is advertised. */
+static void print_neighbors(const json_t *json, const json_t *bgp)
+{
+	const json_t *names = json_object_get(json, "neighbors"), *neighbor;
+	auto_free char *text = NULL;
+	size_t i, of = 0;
+
+	if (!bgp)
+		return;
+	json_array_foreach (json_object_get(bgp, "neighbors"), i, neighbor)
+		of += json_equal(json_object_get(neighbor, "family"),
+			      json_object_get(json, "family")) &&
+		      !strcmp(string_of(neighbor, "state", ""), "Established");
+	text = names ? xasprintf("%zu/%zu", json_array_size(names), of) : xstrdup("-");
+	printf("%-6s ", text);
+}
+
+static void print_bgp(const json_t *bgp)
+{
+	const json_t *neighbors = json_object_get(bgp, "neighbors"), *neighbor;
+	const char *error = string_of(bgp, "error", "");
+	size_t i, up = 0;
+
+	if (!bgp)
+		return;
+	json_array_foreach (neighbors, i, neighbor)
+		up += !strcmp(string_of(neighbor, "state", ""), "Established");
+	if (json_object_get(bgp, "age_seconds"))
+		printf("bgp         %zu of %zu sessions established, %.0f s ago%s%s\n", up,
+			json_array_size(neighbors),
+			json_number_value(json_object_get(bgp, "age_seconds")), *error ? "; " : "",
+			error);
+	else
+		printf("bgp         not known%s%s\n", *error ? ": " : "", error);
+}
+
+static void print_address(const json_t *json, int width, const json_t *bgp)
 {
 	const json_t *services = json_object_get(json, "services");
 	const char *note = string_of(json, "note", "");
@@ -206,6 +242,7 @@ static void print_address(const json_t *json, int width)
 	else
 		printf(" %-10s", "-");
 	printf(" %-14s ", string_of(json, "zebra", "-"));
+	print_neighbors(json, bgp);
 	for (size_t i = 0; i < json_array_size(services); i++)
 		printf("%s%s", i ? "," : "", json_string_value(json_array_get(services, i)));
 	printf("  %s%s%s\n", string_of(json, "why", "no service has it"), *note ? "; " : "", note);
@@ -231,6 +268,7 @@ static void print_status(const json_t *json)
 {
 	const json_t *zebra = json_object_get(json, "zebra");
 	const json_t *kubernetes = json_object_get(json, "kubernetes");
+	const json_t *bgp = json_object_get(json, "bgp");
 	const json_t *addresses = json_object_get(json, "addresses"), *address, *problem;
 	int width = 15;
 	size_t i;
@@ -252,16 +290,17 @@ static void print_status(const json_t *json)
 		string_of(zebra, "release", "unknown"), string_of(zebra, "redistribute", ""),
 		(long long)json_integer_value(json_object_get(zebra, "routes")),
 		(long long)json_integer_value(json_object_get(zebra, "redistributed")));
+	print_bgp(bgp);
 	print_would(json_object_get(json, "would"));
 	json_array_foreach (json_object_get(json, "problems"), i, problem)
 		printf("problem     %s\n", json_string_value(problem));
 	putchar('\n');
 	json_array_foreach (addresses, i, address)
 		width = MAX(width, (int)strlen(string_of(address, "address", "")));
-	printf("%-*s %-12s %-8s %-10s %-14s %s\n", width, "ADDRESS", "STATE", "SINCE", "TAG",
-		"ZEBRA", "SERVICE  WHY");
+	printf("%-*s %-12s %-8s %-10s %-14s %s%s\n", width, "ADDRESS", "STATE", "SINCE", "TAG",
+		"ZEBRA", bgp ? "BGP    " : "", "SERVICE  WHY");
 	json_array_foreach (addresses, i, address)
-		print_address(address, width);
+		print_address(address, width, bgp);
 }
 
 static int run_status(const struct call *call)

@@ -130,6 +130,12 @@ static const struct key keys[] = {
 	{"frr.stale_seconds", INTEGER, AT(frr_stale_seconds), "300", NULL, 1, 86400,
 		"How long zebra keeps our routes when we are gone (all words but `static` and "
 		"`connected`)."},
+	{"frr.verify_bgp", CHOICE, AT(frr_verify_bgp), "off", "off on", 0, 0,
+		"Whether bgpd is asked to which neighbours it really advertises our addresses, and "
+		"how those are: over its vty socket beside zebra's, with nothing but `show`. Shown "
+		"in status, `why` and metrics. `announce.vrf` must then be a name."},
+	{"frr.verify_bgp_seconds", INTEGER, AT(frr_verify_bgp_seconds), "10", NULL, 1, 3600,
+		"Pause between the rounds of that; longer if bgpd needs long to answer."},
 	{"http.listen", STRING, AT(http_listen), "127.0.0.1:9474", NULL, 0, 0,
 		"`ADDRESS:PORT` of metrics, health and status; empty: off."},
 	{"metrics.per_service", CHOICE, AT(metrics_per_service), "full", "full aggregated off", 0,
@@ -897,6 +903,7 @@ static const struct {
 	{"loopback.", CHANGE_WITHDRAW},
 	{"frr.socket_path", CHANGE_WITHDRAW},
 	{"frr.stale_seconds", CHANGE_RESTART},
+	{"frr.verify_bgp", CHANGE_RESTART},
 	{"http.", CHANGE_RESTART},
 };
 

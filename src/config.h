@@ -12,6 +12,7 @@
 
 enum config_source { SOURCE_CLUSTER, SOURCE_FILES };
 enum config_loopback { LOOPBACK_LOCAL_ROUTE, LOOPBACK_ADDRESS, LOOPBACK_NONE };
+enum config_verify { VERIFY_OFF, VERIFY_ON };
 enum config_per_service { PER_SERVICE_FULL, PER_SERVICE_AGGREGATED, PER_SERVICE_OFF };
 enum config_on_stop { ON_STOP_KEEP, ON_STOP_WITHDRAW, ON_STOP_DRAIN };
 
@@ -80,6 +81,8 @@ struct config {
 	char *loopback_ledger_directory;
 	char *frr_socket_path;
 	int64_t frr_stale_seconds;
+	int frr_verify_bgp;
+	int64_t frr_verify_bgp_seconds;
 	char *http_listen;
 	int metrics_per_service;
 	int logging_level;

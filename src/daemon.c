@@ -641,6 +641,16 @@ static void build_zapi(struct daemon *daemon, void (*notify)(void *data))
 }
 
 /* What FRR's other sockets tell. Nothing depends on it. */
+/* Whether zebra was told to have a route to it. */
+static bool is_asked(void *data, const struct prefix *address)
+{
+	const struct daemon *daemon = data;
+	struct vip wanted = {.address = *address};
+	const struct vip *vip = vec_find(&daemon->announce.vips, &wanted);
+
+	return vip && (vip->asked || vip->withdrawing);
+}
+
 static void build_vty(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
@@ -648,6 +658,10 @@ static void build_vty(struct daemon *daemon)
 	daemon->bgpd = bgpd_new(daemon->loop, config->frr_socket_path, on_bgpd, daemon);
 	daemon->rival = rival_new(
 		daemon->loop, config->frr_socket_path, config->announce_vrf, on_rival, daemon);
+	if (config->frr_verify_bgp == VERIFY_ON)
+		daemon->bgpview =
+			bgpview_new(daemon->loop, config->frr_socket_path, config->announce_vrf,
+				mono_s(config->frr_verify_bgp_seconds), is_asked, daemon);
 }
 
 static int build_k8s(struct daemon *daemon)
@@ -730,6 +744,7 @@ static void tear_down(struct daemon *daemon)
 	daemon->http = http_free(daemon->http);
 	daemon->k8s = k8s_free(daemon->k8s);
 	daemon->rival = rival_free(daemon->rival);
+	daemon->bgpview = bgpview_free(daemon->bgpview);
 	daemon->bgpd = bgpd_free(daemon->bgpd);
 	if (daemon->initialised) {
 		drain_deinit(&daemon->drain);

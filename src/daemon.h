@@ -10,6 +10,7 @@
 
 #include "announce.h"
 #include "bgpd.h"
+#include "bgpview.h"
 #include "cluster.h"
 #include "config.h"
 #include "drain.h"
@@ -37,6 +38,7 @@ struct daemon {
 	struct loopback *loopback;
 	struct zapi *zapi;
 	struct bgpd *bgpd;
+	struct bgpview *bgpview; /* NULL: it is not asked for */
 	struct rival *rival;
 	struct k8s *k8s;
 	struct cluster cluster;

@@ -306,6 +306,18 @@ static void write_vip_confirmed(struct scrape *s, const struct vip *vip)
 	truth(s, vip_state(vip) == VIP_ANNOUNCED);
 }
 
+static void write_vip_neighbors(struct scrape *s, const struct vip *vip)
+{
+	const struct bgpview *view = s->daemon->bgpview;
+	char buf[PREFIX_STRLEN];
+
+	if (!vip->asked || !view || bgpview_age(view) < 0)
+		return;
+	sample(s, "");
+	label(s, "address", prefix_address(&vip->address, buf));
+	count(s, bgpview_count(view, &vip->address));
+}
+
 static void write_vips(struct scrape *s)
 {
 	unsigned counts[N_VIP_STATES] = {0};
@@ -466,6 +478,38 @@ static void write_zapi_messages(struct scrape *s)
 static void write_deaf(struct scrape *s)
 {
 	single(s, bgpd_is_deaf(s->daemon->bgpd));
+}
+
+static void write_neighbors(struct scrape *s, bool states)
+{
+	const struct bgpview_neighbor *neighbor;
+
+	if (!s->daemon->bgpview)
+		return;
+	vec_foreach (bgpview_neighbors(s->daemon->bgpview), neighbor, i) {
+		sample(s, "");
+		label(s, "neighbor", neighbor->name);
+		label(s, "family", neighbor->family == AF_INET ? "ipv4" : "ipv6");
+		count(s, states ? neighbor->established : neighbor->n_advertised);
+	}
+}
+
+static void write_neighbor_up(struct scrape *s)
+{
+	write_neighbors(s, true);
+}
+
+static void write_neighbor_addresses(struct scrape *s)
+{
+	write_neighbors(s, false);
+}
+
+static void write_bgp_age(struct scrape *s)
+{
+	if (!s->daemon->bgpview || bgpview_age(s->daemon->bgpview) < 0)
+		return;
+	sample(s, "");
+	number(s, bgpview_age(s->daemon->bgpview));
 }
 
 /* The loopback */
@@ -680,6 +724,10 @@ static const struct family families[] = {
 		"Whether zebra has selected our route for a wanted address (metrics.per_service: "
 		"full).",
 		.write_vip = write_vip_confirmed},
+	{"cosmolet_vip_neighbors", GAUGE, "address",
+		"Number of neighbours to which bgpd really advertises an address that zebra should "
+		"have (frr.verify_bgp, metrics.per_service: full).",
+		.write_vip = write_vip_neighbors},
 	{"cosmolet_vips", GAUGE, "state",
 		"Number of service addresses in a state, of those that were ever announced here.",
 		.write = write_vips},
@@ -744,6 +792,14 @@ static const struct family families[] = {
 	{"cosmolet_bgpd_deaf", GAUGE, "",
 		"Whether zebra was restarted without bgpd, which then hears of no change.",
 		.write = write_deaf},
+	{"cosmolet_bgp_neighbor_up", GAUGE, "neighbor, family",
+		"Whether bgpd's session with a neighbour is established (frr.verify_bgp).",
+		.write = write_neighbor_up},
+	{"cosmolet_bgp_neighbor_addresses", GAUGE, "neighbor, family",
+		"Number of our addresses that bgpd advertises to a neighbour (frr.verify_bgp).",
+		.write = write_neighbor_addresses},
+	{"cosmolet_bgp_age_seconds", GAUGE, "",
+		"How old bgpd's last whole answer is (frr.verify_bgp).", .write = write_bgp_age},
 	{"cosmolet_addresses_bound", GAUGE, "", "Addresses bound on the loopback by us.",
 		.write = write_bound},
 	{"cosmolet_address_operations_total", COUNTER, "operation", "Changes to the loopback.",

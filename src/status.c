@@ -132,6 +132,42 @@ static void set_vip(json_t *json, const struct vip *vip)
 		set_string(json, "note", vip->note);
 }
 
+/* What bgpd said last; NULL: it is not asked. */
+static json_t *bgp_json(const struct daemon *daemon)
+{
+	json_t *json = json_object(), *neighbors = json_array();
+	const struct bgpview *view = daemon->bgpview;
+	const struct bgpview_neighbor *neighbor;
+
+	if (bgpview_age(view) >= 0)
+		set_seconds(json, "age_seconds", bgpview_age(view));
+	set_string(json, "error", bgpview_error(view));
+	vec_foreach (bgpview_neighbors(view), neighbor, i) {
+		json_t *entry = json_object();
+
+		set_string(entry, "name", neighbor->name);
+		set_number(entry, "family", (uint64_t)family_number(neighbor->family));
+		set_string(entry, "state", neighbor->state);
+		set_number(entry, "advertised", neighbor->n_advertised);
+		json_array_append_new(neighbors, entry);
+	}
+	json_object_set_new(json, "neighbors", neighbors);
+	return json;
+}
+
+/* The neighbours that bgpd advertises it to. */
+static void set_neighbors(json_t *json, const struct bgpview *view, const struct prefix *address)
+{
+	const struct bgpview_neighbor *neighbor;
+	json_t *names = json_array();
+
+	vec_foreach (bgpview_neighbors(view), neighbor, i) {
+		if (bgpview_advertises(neighbor, address))
+			json_array_append_new(names, json_string(neighbor->name));
+	}
+	json_object_set_new(json, "neighbors", names);
+}
+
 static json_t *address_json(const struct daemon *daemon, const struct view_address *address)
 {
 	const struct view_row *deciding = address->deciding;
@@ -143,6 +179,8 @@ static json_t *address_json(const struct daemon *daemon, const struct view_addre
 	set_string(json, "state", vip_state_text(view_state(address)));
 	if (address->vip)
 		set_vip(json, address->vip);
+	if (address->vip && daemon->bgpview && bgpview_age(daemon->bgpview) >= 0)
+		set_neighbors(json, daemon->bgpview, &address->address);
 	if (deciding) {
 		auto_free char *why = verdict_text(daemon->config, &deciding->verdict);
 
@@ -253,6 +291,8 @@ char *status_json(const struct daemon *daemon)
 	json_object_set_new(json, "kubernetes", source_json(daemon));
 	json_object_set_new(json, "zebra", zebra_json(daemon));
 	json_object_set_new(json, "loopback", loopback_json(daemon));
+	if (daemon->bgpview)
+		json_object_set_new(json, "bgp", bgp_json(daemon));
 	json_object_set_new(json, "problems", problems_json(daemon));
 	if (daemon->config->dry_run)
 		json_object_set_new(json, "would", would_json(daemon));

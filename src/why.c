@@ -79,6 +79,32 @@ static void print_service(FILE *out, const struct daemon *daemon, const struct k
 	print_pods(out, daemon, service);
 }
 
+/* What bgpd makes of it, neighbour by neighbour. */
+static void print_bgp(FILE *out, const struct bgpview *view, const struct prefix *address)
+{
+	const struct bgpview_neighbor *neighbor;
+	bool any = false;
+
+	if (bgpview_age(view) < 0) {
+		fprintf(out, "  bgpd was not asked yet, or has not answered%s%s\n",
+			bgpview_error(view) ? ": " : "",
+			bgpview_error(view) ? bgpview_error(view) : "");
+		return;
+	}
+	fprintf(out, "  bgpd, asked %.0f s ago:\n", bgpview_age(view));
+	vec_foreach (bgpview_neighbors(view), neighbor, i) {
+		if (neighbor->family != address->family)
+			continue;
+		any = true;
+		fprintf(out, "    neighbour %s, %s: %s\n", neighbor->name, neighbor->state,
+			bgpview_advertises(neighbor, address) ? "it is advertised"
+			: neighbor->established ? "not advertised; a route-map may deny it"
+						: "not advertised");
+	}
+	if (!any)
+		fprintf(out, "    it has no neighbour for this address family\n");
+}
+
 static void print_zebra(FILE *out, const struct daemon *daemon, const struct vip *vip)
 {
 	const char *word = daemon->config->announce_redistribute;
@@ -151,6 +177,8 @@ static void print_view_address(
 	if (address->vip) {
 		print_loopback(out, daemon, address->vip);
 		print_zebra(out, daemon, address->vip);
+		if (daemon->bgpview && address->vip->asked)
+			print_bgp(out, daemon->bgpview, &address->address);
 	}
 }
 
