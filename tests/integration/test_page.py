@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import time
 from pathlib import Path
 from typing import Iterator
@@ -53,9 +52,9 @@ class Stage:
 
 @pytest.fixture(scope='module')
 def stage(cosmolet: Path) -> Iterator[Stage]:
-    with Lab() as lab, tempfile.TemporaryDirectory(prefix='cosmolet-') as directory:
+    with Lab() as lab:
         lab.node.run(['ip', 'address', 'add', f'{TAKEN}/32', 'dev', 'lo'], check=True)
-        daemon = Cosmolet(lab.node, Path(directory))
+        daemon = Cosmolet(lab.node, lab.directory / 'cosmolet')
         daemon.manifest('services', service('legacy', [TAKEN]), pod('legacy-1', 'legacy'), service(EVIL, ['10.99.6.66']),
                         *(service(name, [f'10.96.{i}.10', f'fd00:96:{i}::10'], namespace) for i, (name, namespace) in enumerate(SERVICES.items())))
         try:
