@@ -11,7 +11,6 @@ import argparse
 import json
 import struct
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -20,7 +19,7 @@ sys.path[:0] = [str(HERE.parent / 'lab'), str(HERE.parent / 'scenario')]
 from cosmolet import BINARY, NODE, Cosmolet, pod, service  # noqa: E402
 from fake_api import Answer, Certificates, FakeApi  # noqa: E402
 from lab import Lab  # noqa: E402
-from sandbox import wait_until  # noqa: E402
+from sandbox import public_directory, wait_until  # noqa: E402
 
 HEAP = BINARY.parent / 'tests' / 'bench' / 'libheap.so'
 
@@ -45,8 +44,7 @@ def services(n: int, app: str) -> bytes:
 
 def measure(lab: Lab, certificates: Certificates, n: int, app: str, announced: bool) -> dict[str, float]:
     api = FakeApi(lab.node.namespace, certificates)
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
+    with public_directory() as directory:
         api.put(pod('p', 'here', namespace='shop'), {'kind': 'Node', 'metadata': {'name': NODE}})
         api.answer('services', 'list', Answer(200, services(n, app)))
         daemon = Cosmolet(lab.node, directory, kubernetes={
@@ -70,9 +68,8 @@ def measure(lab: Lab, certificates: Certificates, n: int, app: str, announced: b
 
 
 def manifests(lab: Lab, n: int, text: str) -> dict[str, float]:
-    """The same from files: so many services, and as many pods of this node."""
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
+    """The same from files: so many services, and as many pods, most of them of other nodes."""
+    with public_directory() as directory:
         daemon = Cosmolet(lab.node, directory, loopback={'mode': 'none'})
         (directory / 'manifests' / 'all.yaml').write_text(text)
         daemon.environment.update(LD_PRELOAD=str(HEAP), HEAP=str(directory / 'heap'))
@@ -92,7 +89,7 @@ def manifests(lab: Lab, n: int, text: str) -> dict[str, float]:
 def manifest_texts(n: int) -> dict[str, str]:
     """As people write them, and as kubectl does."""
     objects = [service(f's{i}', [f'10.{100 + (i >> 16)}.{i >> 8 & 255}.{i & 255}'], selector={'app': f'a{i}'}) for i in range(n)]
-    objects += [pod(f'p{i}', 'none') for i in range(n)]
+    objects += [pod(f'p{i}', 'none', node=NODE if i < 110 else 'elsewhere') for i in range(n)]
     return {'documents': '---\n'.join(json.dumps(each, indent=1) + '\n' for each in objects),
             'a list': json.dumps({'apiVersion': 'v1', 'items': objects, 'kind': 'List'}, indent=1)}
 
@@ -104,8 +101,8 @@ def main() -> None:
     parser.add_argument('--manifests', type=int, nargs='*', default=[10000], help='services and pods (default: %(default)s)')
     a = parser.parse_args()
     print(f'{"":24}{"octets each":>14}{"blocks each":>14}{"MB of malloc":>14}{"at most":>10}{"anonymous MB":>14}{"ready s":>10}')
-    with Lab() as lab, tempfile.TemporaryDirectory() as directory:
-        certificates = Certificates(Path(directory))
+    with Lab() as lab, public_directory() as directory:
+        certificates = Certificates(directory)
         for what, sizes, app in (('of no interest', a.services, 'app-{}'), ('announced', a.announced, 'here')):
             base = measure(lab, certificates, 1, app, False)
             for n in sizes:
