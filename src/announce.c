@@ -422,7 +422,7 @@ static void adopt_bound(struct announce *announce)
 	for (size_t i = 0; i < n; i++) {
 		struct vip *vip = get_vip(announce, &bound[i]);
 
-		vip->bound = vip->kept = true;
+		vip->kept = true;
 		vip->asked = true; /* zebra may have it; if not, the wait for its word is short */
 		decide_soon(vip);
 	}

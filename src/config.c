@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include "gate.h"
 #include "http.h"
 
 #include <cosmolet/k8s.h>
@@ -111,6 +112,16 @@ static const struct key keys[] = {
 		"\"true\"`, "
 		"the taint of an autoscaler that removes it, its deletion, a cordon, or SIGUSR1 "
 		"(SIGUSR2 ends that)."},
+	{"announce.wait_for", STRING, AT(announce_wait_for), NULL, NULL, 0, 0,
+		"After a start announce and withdraw nothing until this URL answers 2xx, however "
+		"long that takes; `http://127.0.0.1:10256/healthz` is kube-proxy's."},
+	{"fail_static.limit_seconds", INTEGER, AT(fail_static_limit_seconds), "0", NULL, 0, 2592000,
+		"For how long what was known last is as good as new while the API server is away; "
+		"0: for ever."},
+	{"fail_static.policy", CHOICE, AT(fail_static_policy), "tag", "keep tag drain", 0, 0,
+		"What happens then, until the API server is back: nothing but that `readyz` says "
+		"so; or everything gets `announce.drain_tag`; or that, and is withdrawn "
+		"`announce.drain_seconds` later."},
 	{"loopback.mode", CHOICE, AT(loopback_mode), "local-route", "local-route address none", 0,
 		0,
 		"How the node accepts the addresses: a kernel local route each, an address each "
@@ -666,6 +677,19 @@ static int check_source(struct load *load)
 	return 0;
 }
 
+static int check_wait_for(struct load *load)
+{
+	struct where where = where_of(load, "announce.wait_for");
+	const char *url = load->config->announce_wait_for;
+
+	if (url && !gate_parse(url))
+		return refuse(load, &where,
+			"\"%s\" is not allowed; write http://ADDRESS:PORT/PATH, like "
+			"http://127.0.0.1:10256/healthz",
+			url);
+	return 0;
+}
+
 static int check_listen(struct load *load)
 {
 	struct where where = where_of(load, "http.listen");
@@ -720,6 +744,8 @@ static int check_all(struct load *load)
 		r = check_source(load);
 	if (r == 0)
 		r = check_selector(load);
+	if (r == 0)
+		r = check_wait_for(load);
 	if (r == 0)
 		r = check_listen(load);
 	return r;
@@ -899,6 +925,7 @@ static const struct {
 	{"announce.distance", CHANGE_RESTART},
 	{"announce.tag", CHANGE_RESTART},
 	{"announce.drain_tag", CHANGE_RESTART},
+	{"announce.wait_for", CHANGE_RESTART},
 	{"loopback.lease_seconds", CHANGE_RESTART},
 	{"loopback.", CHANGE_WITHDRAW},
 	{"frr.socket_path", CHANGE_WITHDRAW},

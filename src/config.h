@@ -14,6 +14,7 @@ enum config_source { SOURCE_CLUSTER, SOURCE_FILES };
 enum config_loopback { LOOPBACK_LOCAL_ROUTE, LOOPBACK_ADDRESS, LOOPBACK_NONE };
 enum config_verify { VERIFY_OFF, VERIFY_ON };
 enum config_per_service { PER_SERVICE_FULL, PER_SERVICE_AGGREGATED, PER_SERVICE_OFF };
+enum config_stale { STALE_KEEP, STALE_TAG, STALE_DRAIN };
 enum config_on_stop { ON_STOP_KEEP, ON_STOP_WITHDRAW, ON_STOP_DRAIN };
 
 /* Which addresses of a service are candidates; bits of services.addresses. */
@@ -75,6 +76,9 @@ struct config {
 	int64_t announce_drain_tag;
 	int64_t announce_drain_seconds;
 	uint32_t announce_drain_on; /* 1 << enum config_drain_on */
+	char *announce_wait_for;    /* NULL: nothing */
+	int64_t fail_static_limit_seconds;
+	int fail_static_policy; /* enum config_stale */
 	int loopback_mode;
 	char *loopback_interface;
 	int64_t loopback_lease_seconds;

@@ -46,6 +46,31 @@ static void plan_all(void *data)
 	planner_touch_all(&daemon->planner);
 }
 
+/* Too little is known */
+
+static void on_gate(void *data)
+{
+	struct daemon *daemon = data;
+
+	daemon->gate_passed = true;
+	log_info("daemon", "what was waited for answers", "url=%s",
+		daemon->config->announce_wait_for);
+	planner_hold(&daemon->planner, false);
+}
+
+static void on_stale(void *data)
+{
+	struct daemon *daemon = data;
+
+	if (daemon->stale.over)
+		log_err("k8s", "the API server is away for longer than fail_static allows",
+			"seconds=%.0f", stale_seconds(&daemon->stale));
+	else
+		log_info("k8s", "the API server is back: what is known is fresh");
+	if (daemon->announce.synced && !daemon->stopping)
+		drain_stale(&daemon->drain, daemon->config, daemon->stale.over);
+}
+
 /* The source's events */
 
 static void log_problem(struct daemon *daemon, const char *stream, const char *text)
@@ -68,12 +93,14 @@ static void take_source_event(struct daemon *daemon, struct k8s_event *event)
 	case K8S_EVENT_SYNCED: planner_synced(&daemon->planner); break;
 	case K8S_EVENT_UP:
 		log_info("k8s", "connected", "stream=%s detail=%s", stream.name, event->text);
+		stale_consider(&daemon->stale, daemon->config->fail_static_limit_seconds);
 		break;
 	case K8S_EVENT_DOWN:
 		log_warn("k8s",
 			stream.synced ? "lost; what is known stays" : "nothing is known yet",
 			"stream=%s reason=%s", stream.name, event->text);
 		planner_slices_changed(&daemon->planner);
+		stale_consider(&daemon->stale, daemon->config->fail_static_limit_seconds);
 		break;
 	case K8S_EVENT_PROBLEM: log_problem(daemon, stream.name, event->text); break;
 	case K8S_EVENT_LIST_BEGIN:
@@ -218,6 +245,7 @@ static void print_unsynced(FILE *out, const struct daemon *daemon)
 
 char *daemon_missing(const struct daemon *daemon)
 {
+	const char *and = "";
 	struct zapi_status status;
 	char *text = NULL;
 	size_t size = 0;
@@ -226,14 +254,27 @@ char *daemon_missing(const struct daemon *daemon)
 	zapi_status(daemon->zapi, &status);
 	if (daemon->stopping)
 		return xstrdup("the end: this daemon is stopping");
-	if (daemon->announce.synced && status.connected)
+	if (daemon->announce.synced && status.connected && gate_is_open(daemon->gate) &&
+		!daemon->stale.over)
 		return NULL;
 	out = xmemstream(&text, &size);
-	if (!status.connected)
-		fprintf(out, "zebra at %s%s", daemon->config->frr_socket_path,
-			daemon->announce.synced ? "" : " and ");
-	if (!daemon->announce.synced)
+	if (!status.connected) {
+		fprintf(out, "zebra at %s", daemon->config->frr_socket_path);
+		and = " and ";
+	}
+	if (!daemon->announce.synced && (!daemon->planner.synced || gate_is_open(daemon->gate))) {
+		fputs(and, out);
 		print_unsynced(out, daemon);
+		and = " and ";
+	}
+	if (!gate_is_open(daemon->gate)) {
+		fprintf(out, "%s%s: %s", and, daemon->config->announce_wait_for,
+			gate_reason(daemon->gate));
+		and = " and ";
+	}
+	if (daemon->stale.over)
+		fprintf(out, "%s%s, which has been away for %.0f s", and, k8s_describe(daemon->k8s),
+			stale_seconds(&daemon->stale));
 	fclose(out);
 	return text;
 }
@@ -374,6 +415,7 @@ static void configure_live(struct daemon *daemon, struct config *config)
 	daemon->config = config;
 	log_setup((enum log_level)config->logging_level, (enum log_format)config->logging_format);
 	announce_configure(&daemon->announce, config);
+	stale_consider(&daemon->stale, config->fail_static_limit_seconds);
 	planner_configure(&daemon->planner, config);
 	config_free(old);
 }
@@ -685,7 +727,20 @@ static int build_k8s(struct daemon *daemon)
 	int r = k8s_new(daemon->loop, &options, on_source, daemon, &daemon->k8s, &error);
 
 	planner_set_source(&daemon->planner, daemon->k8s);
-	return r < 0 ? fail("k8s", error) : 0;
+	if (r < 0)
+		return fail("k8s", error);
+	stale_init(&daemon->stale, daemon->loop, daemon->k8s, on_stale, daemon);
+	return 0;
+}
+
+static void build_gate(struct daemon *daemon)
+{
+	const char *url = daemon->config->announce_wait_for;
+
+	if (!url || daemon->gate_passed)
+		return;
+	planner_hold(&daemon->planner, true);
+	daemon->gate = gate_new(daemon->loop, url, on_gate, daemon);
 }
 
 static int build_http(struct daemon *daemon)
@@ -727,6 +782,8 @@ static int build(struct daemon *daemon)
 	if (r == 0)
 		r = build_k8s(daemon);
 	if (r == 0)
+		build_gate(daemon);
+	if (r == 0)
 		r = build_http(daemon);
 	if (r == 0) {
 		daemon->filewatch =
@@ -742,6 +799,8 @@ static void tear_down(struct daemon *daemon)
 {
 	daemon->filewatch = filewatch_free(daemon->filewatch);
 	daemon->http = http_free(daemon->http);
+	daemon->gate = gate_free(daemon->gate);
+	stale_deinit(&daemon->stale);
 	daemon->k8s = k8s_free(daemon->k8s);
 	daemon->rival = rival_free(daemon->rival);
 	daemon->bgpview = bgpview_free(daemon->bgpview);
@@ -770,6 +829,7 @@ static void begin(struct daemon *daemon, struct config *config)
 		.journal = daemon->journal,
 		.started = daemon->started,
 		.config_error = daemon->config_error,
+		.gate_passed = daemon->gate_passed,
 		.drain = {.signalled = daemon->drain.signalled},
 	};
 	for (size_t i = 0; i < config->n_warnings; i++)

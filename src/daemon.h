@@ -15,12 +15,14 @@
 #include "config.h"
 #include "drain.h"
 #include "filewatch.h"
+#include "gate.h"
 #include "http.h"
 #include "journal.h"
 #include "loopback.h"
 #include "metrics.h"
 #include "planner.h"
 #include "rival.h"
+#include "stale.h"
 
 #define MAX_STREAMS 256 /* shown; a directory may have more files */
 
@@ -45,6 +47,8 @@ struct daemon {
 	struct announce announce;
 	struct planner planner;
 	struct drain drain;
+	struct stale stale;
+	struct gate *gate; /* NULL: there is none, or it is behind us */
 	struct http *http;
 	struct loop_timer stop_timer;
 	struct loop_timer lock_timer;
@@ -52,6 +56,7 @@ struct daemon {
 	struct log_limit problem_limit;
 	int lock_fd;
 	double started;
+	bool gate_passed; /* in this life of the process */
 	bool stopping;
 	bool initialised;
 };

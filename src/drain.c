@@ -35,32 +35,62 @@ static void on_timer(struct loop_timer *timer)
 	enter(d, DRAIN_WITHDRAWN);
 }
 
-static void begin(struct drain *d, const struct config *config, bool first)
+/* The upper rung, and if that is not all, the way to the lower one. */
+static void begin(struct drain *d, const struct config *config, bool tag_only)
 {
-	if (first) {
-		log_info("drain", "the node is drained: nothing is announced", "why=%s", d->why);
-		enter(d, DRAIN_WITHDRAWN);
-		return;
-	}
 	log_info("drain", "draining", "why=%s tag=%lld seconds=%lld", d->why,
-		(long long)config->announce_drain_tag, (long long)config->announce_drain_seconds);
-	loop_timer_after(d->loop, &d->timer, mono_s(config->announce_drain_seconds), on_timer);
+		(long long)config->announce_drain_tag,
+		(long long)(tag_only ? 0 : config->announce_drain_seconds));
+	if (tag_only)
+		loop_timer_stop(&d->timer);
+	else
+		loop_timer_after(
+			d->loop, &d->timer, mono_s(config->announce_drain_seconds), on_timer);
 	enter(d, DRAIN_TAGGED);
+}
+
+static void end(struct drain *d)
+{
+	log_info("drain", "over: announcing again");
+	loop_timer_stop(&d->timer);
+	enter(d, DRAIN_NONE);
+}
+
+static const char *node_trigger(const struct drain *d, const struct config *config)
+{
+	if (d->signalled && config->announce_drain_on & 1u << DRAIN_ON_SIGNAL)
+		return "a signal (SIGUSR1)";
+	return plan_drain_trigger(config, cluster_node(d->cluster));
+}
+
+static bool is_stale(const struct drain *d, const struct config *config)
+{
+	return d->stale && config->fail_static_policy != STALE_KEEP;
 }
 
 void drain_consider(struct drain *d, const struct config *config, bool first)
 {
-	bool by_signal = d->signalled && config->announce_drain_on & 1u << DRAIN_ON_SIGNAL;
+	bool tag_only;
 
-	d->why = by_signal ? "a signal (SIGUSR1)"
-			   : plan_drain_trigger(config, cluster_node(d->cluster));
-	if (d->why && d->phase == DRAIN_NONE) {
-		begin(d, config, first);
-	} else if (!d->why && d->phase != DRAIN_NONE) {
-		log_info("drain", "over: announcing again");
-		loop_timer_stop(&d->timer);
-		enter(d, DRAIN_NONE);
+	d->why = node_trigger(d, config);
+	tag_only = !d->why && config->fail_static_policy == STALE_TAG;
+	if (!d->why && is_stale(d, config))
+		d->why = "the API server, which is away (fail_static)";
+	if (!d->why && d->phase != DRAIN_NONE) {
+		end(d);
+	} else if (d->why && d->phase == DRAIN_NONE && first) {
+		log_info("drain", "the node is drained: nothing is announced", "why=%s", d->why);
+		enter(d, DRAIN_WITHDRAWN);
+	} else if (d->why && (d->phase == DRAIN_NONE || (tag_only && d->phase != DRAIN_TAGGED) ||
+				     (!tag_only && d->phase == DRAIN_TAGGED && !d->timer.loop))) {
+		begin(d, config, tag_only);
 	}
+}
+
+void drain_stale(struct drain *d, const struct config *config, bool stale)
+{
+	d->stale = stale;
+	drain_consider(d, config, false);
 }
 
 void drain_signal(struct drain *d, const struct config *config, bool begin_it)

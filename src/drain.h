@@ -25,6 +25,7 @@ struct drain {
 	enum drain_phase phase;
 	const char *why; /* what triggered it, in words; NULL: nothing */
 	bool signalled;
+	bool stale; /* the API server has been away for too long */
 	struct loop_timer timer;
 };
 
@@ -41,6 +42,9 @@ void drain_deinit(struct drain *drain);
 void drain_consider(struct drain *drain, const struct config *config, bool first);
 /* A signal begins the drain, or ends it. */
 void drain_signal(struct drain *drain, const struct config *config, bool begin);
+
+/* The limit of fail_static is over, or the API server is back. */
+void drain_stale(struct drain *drain, const struct config *config, bool stale);
 
 /* "none", "tagged", "withdrawn". */
 const char *drain_phase_text(enum drain_phase phase);

@@ -587,20 +587,14 @@ STREAM_SAMPLES(watch_bytes, true, count(s, stream->bytes))
 STREAM_SAMPLES(watch_problems, true, count(s, stream->problems))
 STREAM_SAMPLES(watch_last, stream->last_contact.ns, number(s, wall_of(stream->last_contact)))
 
-/* The oldest knowledge of all streams that bring no new one; before the first: since the start. */
+/* Before the first picture: since the start. */
 static void write_stale(struct scrape *s)
 {
-	struct k8s_stream_status streams[MAX_STREAMS];
-	size_t n = MIN(k8s_status(s->daemon->k8s, streams, MAX_STREAMS), MAX_STREAMS);
-	double stale = s->daemon->planner.synced ? 0 : wall_now() - s->daemon->started;
+	const struct daemon *daemon = s->daemon;
 
-	for (size_t i = 0; i < n; i++) {
-		if (!streams[i].connected && streams[i].last_contact.ns)
-			stale = MAX(
-				stale, mono_to_s(mono_sub(mono_now(), streams[i].last_contact)));
-	}
 	sample(s, "");
-	number(s, stale);
+	number(s, daemon->planner.synced ? stale_seconds(&daemon->stale)
+					 : wall_now() - daemon->started);
 }
 
 static void write_objects(struct scrape *s)

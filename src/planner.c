@@ -180,11 +180,17 @@ static void on_job(struct loop_job *job)
 
 	planner->before(planner->data);
 	plan_changed(planner);
-	if (!planner->synced || planner->announce->synced || awaits_any(planner))
+	if (!planner->synced || planner->held || planner->announce->synced || awaits_any(planner))
 		return;
 	log_info("plan", "the cluster is known: what is wanted is announced, the rest removed",
 		"services=%zu pods=%zu", planner->cluster->services.n, planner->cluster->pods.n);
 	announce_synced(planner->announce);
+}
+
+void planner_hold(struct planner *planner, bool held)
+{
+	planner->held = held;
+	loop_job_queue(planner->loop, &planner->job, on_job);
 }
 
 void planner_touch(void *data, const char *namespace, const char *name)

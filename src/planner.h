@@ -27,6 +27,7 @@ struct planner {
 	struct vec by_slices; /* struct name, of services that EndpointSlices decide */
 	struct loop_job job;
 	bool synced; /* the source has told everything for the first time */
+	bool held;   /* something that the source does not know is to be waited for */
 };
 
 /*
@@ -49,6 +50,8 @@ void planner_touch_all(struct planner *planner);
  * as the EndpointSlices are known, too, that some of it depends on; or cannot be had, as is known.
  */
 void planner_synced(struct planner *planner);
+/* Until it is released again, the announcer does not hear that the first picture is complete. */
+void planner_hold(struct planner *planner, bool held);
 /* A list of EndpointSlices has ended, or cannot be had. */
 void planner_slices_changed(struct planner *planner);
 

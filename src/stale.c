@@ -1,30 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How old the knowledge is: that of the watch which has been without a connection for longest,
- * counted from the last octet that it brought. One that never had a list does not count: nothing is
- * known by it that could be stale.
+ * The knowledge is fresh while every watch that ever had a list is open; one that never had any
+ * tells nothing that could be stale. A watch is given up as soon as its connection breaks, or has
+ * been silent for longer than a living server is.
  */
 #include "stale.h"
 
-#include <string.h>
-
 #define MAX_WATCHES 256
 
-double stale_seconds(const struct stale *stale)
+static bool is_fresh(const struct stale *stale)
 {
 	struct k8s_stream_status streams[MAX_WATCHES];
 	size_t n = k8s_status(stale->k8s, streams, MAX_WATCHES);
-	struct mono now = mono_now(), oldest = now;
 
 	for (size_t i = 0; i < MIN(n, MAX_WATCHES); i++) {
-		const struct k8s_stream_status *stream = &streams[i];
-
 		/* A file that does not read is mended by whoever wrote it. */
-		if (stream->plan && stream->synced && stream->error && stream->last_contact.ns &&
-			mono_before(stream->last_contact, oldest))
-			oldest = stream->last_contact;
+		if (streams[i].plan && streams[i].synced && streams[i].error)
+			return false;
 	}
-	return mono_to_s(mono_sub(now, oldest));
+	return true;
+}
+
+double stale_seconds(const struct stale *stale)
+{
+	return stale->since.ns ? mono_to_s(mono_sub(mono_now(), stale->since)) : 0;
 }
 
 static void set_over(struct stale *stale, bool over)
@@ -42,18 +41,21 @@ static void on_limit(struct loop_timer *timer)
 
 void stale_consider(struct stale *stale, int64_t limit_s)
 {
-	double seconds = stale_seconds(stale);
+	struct mono now = mono_now(), limit;
 
 	loop_timer_stop(&stale->timer);
-	if (seconds == 0 || limit_s == 0) {
+	if (is_fresh(stale))
+		stale->since = (struct mono){0};
+	else if (!stale->since.ns)
+		stale->since = now;
+	limit = mono_add(stale->since, mono_s(limit_s));
+	if (!stale->since.ns || limit_s == 0) {
 		set_over(stale, false);
-	} else if (seconds >= (double)limit_s) {
+	} else if (!mono_before(now, limit)) {
 		set_over(stale, true);
 	} else {
-		int64_t left_ms = limit_s * 1000 - (int64_t)(seconds * 1000);
-
 		set_over(stale, false);
-		loop_timer_after(stale->loop, &stale->timer, mono_ms(left_ms), on_limit);
+		loop_timer_at(stale->loop, &stale->timer, limit, on_limit);
 	}
 }
 

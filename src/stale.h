@@ -17,7 +17,8 @@ struct stale {
 	void (*notify)(void *data); /* over has changed */
 	void *data;
 	struct loop_timer timer;
-	bool over; /* the limit */
+	struct mono since; /* 0: the knowledge is fresh */
+	bool over;         /* the limit */
 };
 
 /* Borrows everything. */
@@ -28,5 +29,5 @@ void stale_deinit(struct stale *stale);
 /* To be called when a watch came or went, or the limit has changed. limit_s 0: none. */
 void stale_consider(struct stale *stale, int64_t limit_s);
 
-/* How long ago the part of the knowledge that waits longest was last known to be right. 0: now. */
+/* For how long it has not been sure that what is known is still true. 0: it is. */
 double stale_seconds(const struct stale *stale);

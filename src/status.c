@@ -89,6 +89,7 @@ static json_t *source_json(const struct daemon *daemon)
 
 	set_string(json, "from", k8s_describe(daemon->k8s));
 	set_bool(json, "synced", daemon->planner.synced);
+	set_seconds(json, "stale_seconds", stale_seconds(&daemon->stale));
 	set_number(json, "services", daemon->cluster.services.n);
 	set_number(json, "pods", daemon->cluster.pods.n);
 	set_number(json, "endpointslices", daemon->cluster.slices.n);
@@ -204,6 +205,17 @@ static json_t *problems_json(const struct daemon *daemon)
 
 	if (bgpd_is_deaf(daemon->bgpd))
 		json_array_append_new(json, json_string(BGPD_DEAF_TEXT));
+	if (stale_seconds(&daemon->stale) > 0)
+		json_array_append_new(json,
+			json_sprintf("the API server is away since %d s: what was known then "
+				     "is what is announced%s",
+				(int)stale_seconds(&daemon->stale),
+				daemon->stale.over ? ", as far as fail_static.policy allows" : ""));
+	if (!gate_is_open(daemon->gate))
+		json_array_append_new(json,
+			json_sprintf("nothing is announced or withdrawn before "
+				     "announce.wait_for answers; %s: %s",
+				daemon->config->announce_wait_for, gate_reason(daemon->gate)));
 	if (daemon->config_error)
 		json_array_append_new(
 			json, json_sprintf("the configuration in use is not the file's: %s",

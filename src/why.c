@@ -253,6 +253,9 @@ char *why_text(const struct daemon *daemon, const char *subject, bool *out_known
 		fprintf(out,
 			"nothing is decided yet: the first complete picture of the cluster has not "
 			"arrived\n");
+	if (stale_seconds(&daemon->stale) > 0)
+		fprintf(out, "the API server is away; this is what was known %.0f s ago\n",
+			stale_seconds(&daemon->stale));
 	view_init(&view, daemon);
 	*out_known =
 		address ? print_address(out, &view, subject) : print_named(out, &view, subject);

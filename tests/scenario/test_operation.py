@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
+import socket
+import threading
 import time
 from pathlib import Path
 from typing import Iterator
@@ -12,7 +14,7 @@ from typing import Iterator
 import pytest
 from cosmolet import Cosmolet, pod, service
 from lab import COMMUNITY, Lab
-from sandbox import connect, wait_until
+from sandbox import connect, inside, wait_until
 
 V4, V6 = '10.96.0.10', 'fd00:96::10'
 WEB = {f'{V4}/32', f'{V6}/128'}
@@ -47,6 +49,63 @@ def start(daemon: Cosmolet, network: Lab) -> float:
     network.tor.wait_for(WEB)
     daemon.wait_states(UP)
     return time.time()
+
+
+def test_waits_for_kube_proxy(daemon: Cosmolet, network: Lab) -> None:
+    """Nothing is announced, nor withdrawn, before kube-proxy is well; afterwards nobody asks it again."""
+    start(daemon, network)
+    mark = time.time()
+    daemon.kill()
+    daemon.settings['announce']['wait_for'] = 'http://127.0.0.1:10256/healthz'
+    daemon.write_config()
+    daemon.manifest('gone', service('gone', ['10.96.0.11']), pod('gone-1', 'gone'))
+    daemon.start(ready=False)
+    for answer, reason in ((None, 'refused'), ('HTTP/1.0 503 Service Unavailable', 'it answers 503'), ('SSH-2.0-OpenSSH_9.2 Debian',
+                           'it does not speak HTTP'), ('HTTP/1.1', 'it hangs up')):
+        with healthz(network, answer):
+            wait_until(lambda: reason in daemon.get('/readyz')[1], 5, reason, explain=lambda: daemon.get('/readyz')[1])
+            assert daemon.get('/readyz')[0] == 503 and reason in daemon.status()['problems'][0]
+    assert set(network.tor.services()) == WEB and network.tor.events(mark) == []
+
+    with healthz(network, 'HTTP/1.1 200 OK\r\nContent-Type: application/json'):
+        network.tor.wait_for(WEB | {'10.96.0.11/32'})
+        daemon.wait_ready()
+    daemon.settings['announce']['metric'] = 7
+    daemon.settings['http'] = {'listen': '127.0.0.1:9474'}
+    daemon.settings['kubernetes']['start_spread_seconds'] = 1  # makes the parts anew
+    daemon.write_config()
+    daemon.wait_log('room=config', 'changed', 'start_spread_seconds')
+    network.tor.wait_for(lambda table: all(route.med == 7 for route in table.values()))
+    daemon.wait_ready()
+    daemon.manifest('gone')
+    network.tor.wait_for(WEB)
+
+
+@contextlib.contextmanager
+def healthz(network: Lab, answer: str | None) -> Iterator[None]:
+    """Somebody on kube-proxy's port who gives every caller this answer; None: nobody."""
+    if answer is None:
+        yield
+        return
+    with inside(network.node.namespace):
+        server = socket.create_server(('127.0.0.1', 10256))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                caller = server.accept()[0]
+                with caller:
+                    caller.recv(1000)
+                    caller.sendall(f'{answer}\r\n\r\n'.encode() if len(answer) > 10 else answer.encode())
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        thread.join()
 
 
 # Manifests

@@ -130,15 +130,20 @@ static const struct {
 } bad[] = {
 	{"announce:\n  tagg: 1\n", PATH
 		":2:3: announce.tagg: unknown key; allowed in announce are: redistribute, vrf, "
-		"nexthop, tag, metric, distance, on_stop, drain_tag, drain_seconds, drain_on"},
+		"nexthop, tag, metric, distance, on_stop, drain_tag, drain_seconds, drain_on, "
+		"wait_for"},
 	{"anounce: 1\n",
 		PATH ":1:1: anounce: unknown key; allowed are: node, kubernetes, services, "
-		     "announce, loopback, frr, http, metrics, logging"},
+		     "announce, fail_static, loopback, frr, http, metrics, logging"},
 	{"announce: {tag: lots}\n",
 		PATH ":1:17: announce.tag: must be a number from 1 to 4294967295"},
 	{"announce: {tag: 0}\n",
 		PATH ":1:17: announce.tag: 0 is not allowed; write a number from 1 "
 		     "to 4294967295"},
+	{"announce: {wait_for: 'https://127.0.0.1:10256/healthz'}\n",
+		PATH ":1:22: announce.wait_for: \"https://127.0.0.1:10256/healthz\" is not "
+		     "allowed; write http://ADDRESS:PORT/PATH, like "
+		     "http://127.0.0.1:10256/healthz"},
 	{"announce: {on_stop: stay}\n", PATH ":1:21: announce.on_stop: \"stay\" is not allowed; "
 					     "write keep, withdraw or drain"},
 	{"announce: {redistribute: ospf}\n", PATH

@@ -369,6 +369,13 @@ END_TEST
 
 /* The interface */
 
+static unsigned n_on_svc(bool addresses)
+{
+	return addresses ? count("ip -o address show dev svc | grep -c -e ' 10[.]96[.]' -e ' "
+				 "fd00:96:'")
+			 : n_routes();
+}
+
 START_TEST(the_interface_goes_and_comes)
 {
 	auto_free char *before = foreigners();
@@ -386,6 +393,7 @@ START_TEST(the_interface_goes_and_comes)
 	turn_for(0.1);
 	shell("ip link set svc up");
 	turn_until(status().n_bound == 40, 3);
+	ck_assert_uint_eq(n_on_svc(_i), 40);
 
 	n_failed = 0;
 	shell("ip link set svc name other");
@@ -399,11 +407,29 @@ START_TEST(the_interface_goes_and_comes)
 	shell("ip link add svc type veth peer name far && ip link set far up && "
 	      "ip link set svc up");
 	turn_until(status().n_bound == 40, 3);
+	ck_assert_uint_eq(n_on_svc(_i), 40);
 	drop(1, 20);
 	turn_until(status().n_bound == 0, 1);
+	ck_assert_uint_eq(n_on_svc(_i), 0);
 	shell("ip link delete svc");
 	after = foreigners();
 	ck_assert_str_eq(before, after);
+}
+END_TEST
+
+/* IPv6 loses its routes by that and can have none meanwhile; IPv4 keeps them. */
+START_TEST(lo_goes_down_and_up)
+{
+	open_loopback();
+	add(1, 20);
+	turn_until(n_bound == 40, 1);
+	shell("ip link set lo down");
+	turn_until(n_failed == 20, 1);
+	ck_assert_str_eq(last_error, "the interface \"lo\" is down: ip link set lo up");
+	shell("ip link set lo up");
+	turn_until(status().n_bound == 40, 1);
+	ck_assert_uint_eq(n_routes(), 40);
+	ck_assert_uint_eq(n_bound, 60);
 }
 END_TEST
 
@@ -616,6 +642,7 @@ static Suite *suite(void)
 	tcase_add_test(tests, a_foreign_one_in_the_place_of_ours_stays);
 	tcase_add_test(tests, lost_news_are_made_up_for);
 	tcase_add_loop_test(tests, the_interface_goes_and_comes, 0, 2);
+	tcase_add_test(tests, lo_goes_down_and_up);
 	tcase_add_test(tests, the_kernels_reason_is_told);
 	tcase_add_test(tests, an_observer_changes_nothing);
 	tcase_add_test(tests, a_lease_ends_with_its_holder);
