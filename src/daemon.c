@@ -23,6 +23,8 @@
 
 #define KEEP_LIMIT     mono_s(5)
 #define WITHDRAW_LIMIT mono_s(15)
+#define ADVICE_FIRST   mono_s(2) /* when addresses are bound, mostly */
+#define ADVICE_EVERY   mono_s(300)
 #define LOCK_RETRY     mono_s(1)
 #define OWNER_RETRY    mono_s(1)
 
@@ -44,6 +46,42 @@ static void plan_all(void *data)
 	struct daemon *daemon = data;
 
 	planner_touch_all(&daemon->planner);
+}
+
+/* Advice */
+
+static bool was_given(const struct daemon *daemon, const char *line)
+{
+	for (size_t i = 0; i < daemon->n_advice; i++) {
+		if (!strcmp(daemon->advice[i], line))
+			return true;
+	}
+	return false;
+}
+
+static void drop_advice(struct daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->n_advice; i++)
+		free(daemon->advice[i]);
+	daemon->n_advice = 0;
+}
+
+static void on_advice_timer(struct loop_timer *timer)
+{
+	struct daemon *daemon = container_of(timer, struct daemon, advice_timer);
+	auto_free struct prefix *bound = NULL;
+	size_t n_bound = loopback_list(daemon->loopback, &bound);
+	char *lines[SYSCTL_ADVICE];
+	size_t n = sysctl_advice(bound, n_bound, lines);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!was_given(daemon, lines[i]))
+			log_warn("sysctl", lines[i]);
+	}
+	drop_advice(daemon);
+	memcpy(daemon->advice, lines, n * sizeof(*lines));
+	daemon->n_advice = n;
+	loop_timer_after(daemon->loop, timer, ADVICE_EVERY, on_advice_timer);
 }
 
 /* Too little is known */
@@ -416,6 +454,7 @@ static void configure_live(struct daemon *daemon, struct config *config)
 	log_setup((enum log_level)config->logging_level, (enum log_format)config->logging_format);
 	announce_configure(&daemon->announce, config);
 	stale_consider(&daemon->stale, config->fail_static_limit_seconds);
+	loop_timer_after(daemon->loop, &daemon->advice_timer, ADVICE_FIRST, on_advice_timer);
 	planner_configure(&daemon->planner, config);
 	config_free(old);
 }
@@ -784,6 +823,9 @@ static int build(struct daemon *daemon)
 	if (r == 0)
 		build_gate(daemon);
 	if (r == 0)
+		loop_timer_after(
+			daemon->loop, &daemon->advice_timer, ADVICE_FIRST, on_advice_timer);
+	if (r == 0)
 		r = build_http(daemon);
 	if (r == 0) {
 		daemon->filewatch =
@@ -816,6 +858,8 @@ static void tear_down(struct daemon *daemon)
 	loop_timer_stop(&daemon->stop_timer);
 	loop_timer_stop(&daemon->lock_timer);
 	loop_timer_stop(&daemon->owner_timer);
+	loop_timer_stop(&daemon->advice_timer);
+	drop_advice(daemon);
 	daemon->loop = loop_free(daemon->loop);
 	if (daemon->lock_fd >= 0)
 		close(daemon->lock_fd);

@@ -23,6 +23,7 @@
 #include "planner.h"
 #include "rival.h"
 #include "stale.h"
+#include "sysctl.h"
 
 #define MAX_STREAMS 256 /* shown; a directory may have more files */
 
@@ -53,6 +54,9 @@ struct daemon {
 	struct loop_timer stop_timer;
 	struct loop_timer lock_timer;
 	struct loop_timer owner_timer; /* root waits for zebra's socket, to become its owner */
+	struct loop_timer advice_timer;
+	char *advice[SYSCTL_ADVICE]; /* about sysctls, as it was logged */
+	size_t n_advice;
 	struct log_limit problem_limit;
 	int lock_fd;
 	double started;

@@ -105,7 +105,7 @@ static json_t *loopback_json(const struct daemon *daemon)
 {
 	static const char *const modes[] = {"local-route", "address", "none"};
 	struct loopback_status status;
-	json_t *json = json_object();
+	json_t *json = json_object(), *advice = json_array();
 
 	loopback_status(daemon->loopback, &status);
 	set_string(json, "mode", modes[daemon->config->loopback_mode]);
@@ -115,6 +115,9 @@ static json_t *loopback_json(const struct daemon *daemon)
 	set_number(json, "repairs", status.repairs);
 	set_number(json, "errors", status.errors);
 	set_number(json, "overruns", status.overruns);
+	for (size_t i = 0; i < daemon->n_advice; i++)
+		json_array_append_new(advice, json_string(daemon->advice[i]));
+	json_object_set_new(json, "advice", advice);
 	return json;
 }
 
