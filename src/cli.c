@@ -122,10 +122,14 @@ static int run_version(const struct call *call)
 
 /* Asking the daemon */
 
-/* Where the daemon listens: --http, else the configuration, else the default. For free(). */
-static char *listen_of(const struct call *call, int *out_code)
+/*
+ * Where the daemon listens: --http, else the configuration, else the default. For free(), as is the
+ * token that the configuration has for it.
+ */
+static char *listen_of(const struct call *call, int *out_code, char **out_token)
 {
 	auto_config struct config *config = NULL;
+	auto_free char *error = NULL;
 
 	if (call->http)
 		return xstrdup(call->http);
@@ -135,6 +139,8 @@ static char *listen_of(const struct call *call, int *out_code)
 	*out_code = EXIT_CONFIG;
 	if (!config)
 		return NULL;
+	if (config->http_token_file)
+		*out_token = http_read_token(config->http_token_file, &error);
 	if (*config->http_listen)
 		return xstrdup(config->http_listen);
 	fprintf(stderr,
@@ -147,12 +153,13 @@ static int ask_daemon(const struct call *call, const char *path, int *out_status
 {
 	auto_free char *error = NULL;
 	auto_free char *listen = NULL;
+	auto_free char *token = NULL;
 	int code = EXIT_FAILED;
 
-	listen = listen_of(call, &code);
+	listen = listen_of(call, &code, &token);
 	if (!listen)
 		return code;
-	if (http_get(listen, path, out_status, out_body, &error) == 0)
+	if (http_get(listen, token, path, out_status, out_body, &error) == 0)
 		return 0;
 	fprintf(stderr, "cosmolet: %s\n", error ? error : "no answer");
 	return EXIT_FAILED;

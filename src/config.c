@@ -149,6 +149,11 @@ static const struct key keys[] = {
 		"Pause between the rounds of that; longer if bgpd needs long to answer."},
 	{"http.listen", STRING, AT(http_listen), "127.0.0.1:9474", NULL, 0, 0,
 		"`ADDRESS:PORT` of metrics, health and status; empty: off."},
+	{"http.token_file", STRING, AT(http_token_file), NULL, NULL, 0, 0,
+		"A file with a token that `/metrics`, `/status`, `/why` and `/` are only told to, "
+		"as "
+		"`Authorization: Bearer TOKEN`; read for each request. Health and version are told "
+		"to anybody."},
 	{"metrics.per_service", CHOICE, AT(metrics_per_service), "full", "full aggregated off", 0,
 		0,
 		"What `/metrics` tells of single services: series for each address and service, "
@@ -706,6 +711,19 @@ static int check_listen(struct load *load)
 	return 0;
 }
 
+static int check_token(struct load *load)
+{
+	struct where where = where_of(load, "http.token_file");
+	auto_free char *error = NULL;
+	auto_free char *token = NULL;
+
+	if (!load->config->http_token_file)
+		return 0;
+	token = http_read_token(load->config->http_token_file, &error);
+	return token ? 0
+		     : refuse(load, &where, "%s; write a token into it, or remove the key", error);
+}
+
 /* The original's frr.socket_path was the directory. */
 static void complete_socket_path(struct config *config)
 {
@@ -748,6 +766,8 @@ static int check_all(struct load *load)
 		r = check_wait_for(load);
 	if (r == 0)
 		r = check_listen(load);
+	if (r == 0)
+		r = check_token(load);
 	return r;
 }
 

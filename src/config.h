@@ -88,6 +88,7 @@ struct config {
 	int frr_verify_bgp;
 	int64_t frr_verify_bgp_seconds;
 	char *http_listen;
+	char *http_token_file;
 	int metrics_per_service;
 	int logging_level;
 	int logging_format;

@@ -338,6 +338,18 @@ static void answer_why(const struct daemon *daemon, const char *query, struct ht
 	set_answer(out, known ? 200 : 404, "text/plain; charset=utf-8", text);
 }
 
+/* What kubelet asks. */
+static bool is_open(const char *path)
+{
+	static const char *const paths[] = {"/healthz", "/livez", "/readyz", "/version"};
+
+	for (size_t i = 0; i < N_ELEMENTS(paths); i++) {
+		if (!strcmp(path, paths[i]))
+			return true;
+	}
+	return false;
+}
+
 static void on_question(void *data, const struct http_request *request, struct http_answer *out)
 {
 	static const char plain[] = "text/plain; charset=utf-8";
@@ -633,16 +645,23 @@ static void on_owner_timer(struct loop_timer *timer)
 }
 
 /* What only root may read would fail at the first change, long after anybody looks. */
-static int check_config_file(const struct config *config)
+static int check_readable(const char *path)
 {
 	auto_free char *error = NULL;
 
-	if (access(config->path, R_OK) == 0)
+	if (!path || access(path, R_OK) == 0)
 		return 0;
 	error = xasprintf("%s: %s for uid %u gid %u, as which cosmolet runs beside zebra; let it "
 			  "read the file and its directory",
-		config->path, strerror(errno), geteuid(), getegid());
+		path, strerror(errno), geteuid(), getegid());
 	return fail("config", error);
+}
+
+static int check_config_files(const struct config *config)
+{
+	int r = check_readable(config->path);
+
+	return r < 0 ? r : check_readable(config->http_token_file);
 }
 
 /* NULL: there is no need for one. */
@@ -788,7 +807,8 @@ static int build_http(struct daemon *daemon)
 	int r = 0;
 
 	if (*daemon->config->http_listen)
-		r = http_new(daemon->loop, daemon->config->http_listen, on_question, daemon,
+		r = http_new(daemon->loop, daemon->config->http_listen,
+			daemon->config->http_token_file, is_open, on_question, daemon,
 			&daemon->http, &error);
 	return r < 0 ? fail("http", error ? error : "no descriptors") : 0;
 }
@@ -815,7 +835,7 @@ static int build(struct daemon *daemon)
 	int r = build_routing(daemon, on_signal, on_zebra);
 
 	if (r == 0)
-		r = check_config_file(daemon->config);
+		r = check_config_files(daemon->config);
 	if (r == 0)
 		build_vty(daemon);
 	if (r == 0)

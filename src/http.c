@@ -19,8 +19,11 @@
 #include <time.h>
 
 #include <cosmolet/mem.h>
+#include <cosmolet/yaml.h>
 
 #define ANSWER_LIMIT_S 5
+#define TOKEN_MAX      4096
+#define BLANKS         " \t\r\n"
 #define BODY_MAX       (64u << 20)
 
 bool http_parse_listen(const char *listen, struct prefix *out_host, uint16_t *out_port)
@@ -60,6 +63,8 @@ struct http {
 	void *data;
 	struct mg_context *server;
 	char *listen;
+	char *token_file; /* NULL: anybody may ask for anything */
+	http_open_fn *is_open;
 	struct loop_io wake;
 	int wake_fd;
 	struct loop_job step_job;
@@ -110,10 +115,10 @@ static int send_answer(struct mg_connection *connection, const struct http_answe
 	mg_printf(connection,
 		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
 		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
-		"Referrer-Policy: no-referrer\r\n%s%s%s\r\n",
+		"Referrer-Policy: no-referrer\r\n%s%s%s%s\r\n",
 		answer->status, mg_get_response_code_text(connection, answer->status), answer->type,
 		answer->size, policy ? "Content-Security-Policy: " : "", policy ? policy : "",
-		policy ? "\r\n" : "");
+		policy ? "\r\n" : "", answer->status == 401 ? "WWW-Authenticate: Bearer\r\n" : "");
 	if (strcmp(mg_get_request_info(connection)->request_method, "HEAD") != 0)
 		mg_write(connection, answer->body, answer->size);
 	return answer->status;
@@ -135,18 +140,74 @@ static char *header(const struct mg_connection *connection, const char *name)
 	return xstrdup(value ? value : "");
 }
 
+char *http_read_token(const char *path, char **out_error)
+{
+	auto_free char *text = NULL;
+	size_t size = 0, n;
+	int r = file_read(path, TOKEN_MAX, &text, &size);
+	const char *begin;
+
+	if (r < 0) {
+		*out_error = xasprintf("%s: %s", path, strerror(-r));
+		return NULL;
+	}
+	begin = text + strspn(text, BLANKS);
+	n = strcspn(begin, BLANKS);
+	if (n == 0 || begin[n + strspn(begin + n, BLANKS)]) {
+		*out_error = xasprintf("%s: holds no token, which is one word", path);
+		return NULL;
+	}
+	return xstrndup(begin, n);
+}
+
+/* In a time that tells nothing of how much of it is right. */
+static bool is_same(const char *given, const char *wanted)
+{
+	size_t n_given = strlen(given), n_wanted = strlen(wanted);
+	volatile unsigned char different = n_given != n_wanted;
+
+	for (size_t i = 0; i < n_wanted; i++)
+		different |= (unsigned char)(wanted[i] ^ (i < n_given ? given[i] : 0));
+	return !different;
+}
+
+/* 0, or the status with which the request is refused. On a thread of civetweb. */
+static int refusal(
+	const struct http *http, const struct mg_connection *connection, const char *path)
+{
+	static const char scheme[] = "Bearer ";
+	const char *given = mg_get_header(connection, "Authorization");
+	auto_free char *error = NULL;
+	auto_free char *token = NULL;
+
+	if (!http->token_file || http->is_open(path))
+		return 0;
+	token = http_read_token(http->token_file, &error);
+	if (!token)
+		return 503;
+	if (!given || strncasecmp(given, scheme, strlen(scheme)) != 0)
+		return 401;
+	return is_same(given + strlen(scheme), token) ? 0 : 401;
+}
+
 static int on_request(struct mg_connection *connection, void *data)
 {
 	const struct mg_request_info *request = mg_get_request_info(connection);
 	static char not_allowed[] = "only GET and HEAD\n", late[] = "the loop does not answer\n";
+	static char no_token[] = "this needs the token of http.token_file\n",
+		    no_file[] = "http.token_file has no token now\n";
+	const char *path = request->local_uri ? request->local_uri : "/";
 	struct question *question;
 	int status;
 
 	if (strcmp(request->request_method, "GET") != 0 &&
 		strcmp(request->request_method, "HEAD") != 0)
 		return send_text(connection, 405, not_allowed);
+	status = refusal(data, connection, path);
+	if (status)
+		return send_text(connection, status, status == 401 ? no_token : no_file);
 	question = xcalloc(1, sizeof(*question));
-	question->path = xstrdup(request->local_uri ? request->local_uri : "/");
+	question->path = xstrdup(path);
 	question->query = xstrdup(request->query_string ? request->query_string : "");
 	question->accept = header(connection, "Accept");
 	if (!ask(data, question)) /* now the loop's to free */
@@ -232,8 +293,8 @@ static void on_wake(struct loop_io *io, uint32_t ready)
 
 static int start(struct http *http, const char *listen, char **out_error)
 {
-	const char *options[] = {"listening_ports", listen, "num_threads", "4",
-		"request_timeout_ms", "10000", "max_request_size", "8192", "enable_keep_alive",
+	const char *options[] = {"listening_ports", listen, "num_threads", "32",
+		"request_timeout_ms", "5000", "max_request_size", "8192", "enable_keep_alive",
 		"yes", "keep_alive_timeout_ms", "5000", "tcp_nodelay", "1", NULL};
 	char text[256] = "";
 	struct mg_error_data error = {.text = text, .text_buffer_size = sizeof(text)};
@@ -251,14 +312,16 @@ static int start(struct http *http, const char *listen, char **out_error)
 	return 0;
 }
 
-int http_new(struct loop *loop, const char *listen, http_answer_fn *answer, void *data,
-	struct http **out, char **out_error)
+int http_new(struct loop *loop, const char *listen, const char *token_file, http_open_fn *is_open,
+	http_answer_fn *answer, void *data, struct http **out, char **out_error)
 {
 	struct http *http = xcalloc(1, sizeof(*http));
 	pthread_condattr_t monotonic;
 	int r;
 
 	http->loop = loop;
+	http->token_file = token_file ? xstrdup(token_file) : NULL;
+	http->is_open = is_open;
 	http->answer = answer;
 	http->data = data;
 	TAILQ_INIT(&http->in_work);
@@ -346,6 +409,7 @@ struct http *http_free(struct http *http)
 	stop_server(http);
 	mg_exit_library();
 	free(http->listen);
+	free(http->token_file);
 	TAILQ_CONCAT(&http->questions, &http->in_work, queued);
 	while ((question = next_question(http)))
 		question_free(question);
@@ -376,8 +440,8 @@ static char *read_body(struct mg_connection *connection)
 	return body;
 }
 
-int http_get(
-	const char *listen, const char *path, int *out_status, char **out_body, char **out_error)
+int http_get(const char *listen, const char *token, const char *path, int *out_status,
+	char **out_body, char **out_error)
 {
 	auto_free char *host = NULL;
 	char error[256] = "";
@@ -393,7 +457,8 @@ int http_get(
 	host = connect_host(&address);
 	mg_init_library(0);
 	connection = mg_download(host, port, 0, error, sizeof(error),
-		"GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path, listen);
+		"GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s%s%s\r\n", path, listen,
+		token ? "Authorization: Bearer " : "", token ? token : "", token ? "\r\n" : "");
 	if (!connection) {
 		*out_error = xasprintf("no cosmolet answers at %s: %s", listen, error);
 		mg_exit_library();

@@ -40,21 +40,33 @@ must_check bool http_parse_listen(const char *listen, struct prefix *out_host, u
 typedef void http_answer_fn(
 	void *data, const struct http_request *request, struct http_answer *out);
 
+/* Whether anybody may ask for a path; on any thread. */
+typedef bool http_open_fn(const char *path);
+
 /*
- * Listens on "ADDRESS:PORT". Signals must be blocked already: the server has threads. 0 and *out;
- * -EINVAL and *out_error (for free()) if it cannot listen there.
+ * The token in a file, for free(); blanks around it do not belong to it. NULL and *out_error, for
+ * free(): it cannot be read, or has none.
  */
-must_check int http_new(struct loop *loop, const char *listen, http_answer_fn *answer, void *data,
-	struct http **out, char **out_error);
+char *http_read_token(const char *path, char **out_error);
+
+/*
+ * Listens on "ADDRESS:PORT". token_file, unless NULL, is read for each request to a path that is
+ * not open: it must come with that token (RFC 6750). Copies the strings. Signals must be blocked
+ * already: the server has threads. 0 and *out; -EINVAL and *out_error (for free()) if it cannot
+ * listen there.
+ */
+must_check int http_new(struct loop *loop, const char *listen, const char *token_file,
+	http_open_fn *is_open, http_answer_fn *answer, void *data, struct http **out,
+	char **out_error);
 /* Accepts NULL, returns NULL. */
 struct http *http_free(struct http *http);
 
 /*
- * GETs a path from a daemon. 0, *out_status and *out_body (for free()); or -EIO and *out_error (for
- * free()) if nobody answers.
+ * GETs a path from a daemon, with a token unless that is NULL. 0, *out_status and *out_body (for
+ * free()); or -EIO and *out_error (for free()) if nobody answers.
  */
-must_check int http_get(
-	const char *listen, const char *path, int *out_status, char **out_body, char **out_error);
+must_check int http_get(const char *listen, const char *token, const char *path, int *out_status,
+	char **out_body, char **out_error);
 /* Encodes a value for a query. For free(). */
 char *http_encode(const char *value);
 /* The decoded value of a name in a query; NULL: not there. For free(). */

@@ -1,0 +1,173 @@
+"""Those who ask over HTTP, and those who only want to do harm: the announcer does not notice any of it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+from cosmolet import Cosmolet, pod, service
+from lab import Lab
+from sandbox import inside, wait_until
+
+V4 = '10.96.0.10'
+TOKEN = 'some-token-0123456789'
+
+
+@pytest.fixture(scope='module')
+def network() -> Iterator[Lab]:
+    with Lab() as made:
+        yield made
+
+
+@pytest.fixture
+def daemon(network: Lab, cosmolet: Path, tmp_path: Path) -> Iterator[Cosmolet]:
+    """Not started, with one service to announce; what it leaves is taken away."""
+    made = Cosmolet(network.node, tmp_path)
+    made.manifest('web', service('web', [V4]), pod('web-1', 'web'))
+    yield made
+    made.close()
+    assert made.command('withdraw', '--config', str(made.config)).returncode == 0
+    network.tor.wait_for(set())
+
+
+# Who may ask
+
+def ask(daemon: Cosmolet, path: str, authorization: str | None = None) -> tuple[int, str]:
+    with inside(daemon.node.namespace):
+        connection = http.client.HTTPConnection('127.0.0.1', 9474, timeout=10)
+        connection.connect()
+    with contextlib.closing(connection):
+        connection.request('GET', path, headers={'Authorization': authorization} if authorization else {})
+        answer = connection.getresponse()
+        assert (answer.headers['WWW-Authenticate'] == 'Bearer') == (answer.status == 401)
+        return answer.status, answer.read().decode()
+
+
+def test_token(daemon: Cosmolet) -> None:
+    token = daemon.directory / 'token'
+    token.write_text(f'{TOKEN}\n')
+    daemon.settings['http'] = {'listen': '127.0.0.1:9474', 'token_file': str(token)}
+    daemon.settings['logging'] = {'level': 'debug'}
+    daemon.write_config()
+    daemon.start()
+    for path in ('/metrics', '/status', '/', f'/why?q={V4}', '/nothing'):
+        wanted = 404 if path == '/nothing' else 200
+        assert ask(daemon, path, f'Bearer {TOKEN}')[0] == wanted
+        assert ask(daemon, path, f'bearer {TOKEN}')[0] == wanted  # RFC 9110: schemes know no case
+        for wrong in (None, 'Bearer', 'Bearer ', f'Bearer {TOKEN}0', f'Bearer {TOKEN[:-1]}', f'Basic {TOKEN}', TOKEN,
+                      f'Bearer {"x" * 4000}'):
+            status, body = ask(daemon, path, wrong)
+            assert status == 401 and TOKEN not in body and V4 not in body, wrong
+    for path in ('/livez', '/readyz', '/healthz', '/version'):
+        assert ask(daemon, path)[0] == 200
+
+    # The commands take it from the configuration.
+    done = daemon.command('status', '--config', str(daemon.config))
+    assert done.returncode == 0 and V4 in done.stdout
+    assert V4 in daemon.command('why', V4, '--config', str(daemon.config)).stdout
+    assert daemon.command('status', '--http', '127.0.0.1:9474').returncode == 1
+
+    # Another one counts at once; none means nobody.
+    token.write_text('another')
+    assert [ask(daemon, '/metrics', f'Bearer {t}')[0] for t in (TOKEN, 'another')] == [401, 200]
+    token.write_text('')
+    assert ask(daemon, '/metrics', 'Bearer ')[0] == 503
+    token.write_text(TOKEN)
+    assert TOKEN not in daemon.log.read_text() and TOKEN not in ask(daemon, '/status', f'Bearer {TOKEN}')[1]
+
+
+@pytest.mark.parametrize('text, what', [(None, 'No such file'), ('', 'holds no token'), ('two words', 'holds no token')])
+def test_bad_token_file(daemon: Cosmolet, text: str | None, what: str) -> None:
+    token = daemon.directory / 'token'
+    if text is not None:
+        token.write_text(text)
+    daemon.settings['http'] = {'token_file': str(token)}
+    daemon.write_config()
+    done = daemon.command('check', str(daemon.config))
+    assert done.returncode == 3 and done.stderr.count('\n') == 1
+    assert 'http.token_file' in done.stderr and what in done.stderr
+    del daemon.settings['http']
+    daemon.write_config()
+
+
+# Harm
+
+class Attack:
+    """So many connections, each of which sends the same octets again and again; as a context manager, gone afterwards."""
+
+    def __init__(self, daemon: Cosmolet, connections: int, octets: bytes, pause: float) -> None:
+        self.daemon, self.connections, self.octets, self.pause = daemon, connections, octets, pause
+        self.over = threading.Event()
+        self.threads = [threading.Thread(target=self._run) for _ in range(4)]
+
+    def _open(self) -> socket.socket:
+        with inside(self.daemon.node.namespace):
+            s = socket.socket()
+        s.setblocking(False)
+        s.connect_ex(('127.0.0.1', 9474))
+        return s
+
+    def _run(self) -> None:
+        sockets = [self._open() for _ in range(self.connections // 4)]
+        while not self.over.wait(self.pause):
+            for i, s in enumerate(sockets):
+                try:
+                    if self.octets:
+                        s.send(self.octets)
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    s.close()
+                    sockets[i] = self._open()
+        for s in sockets:
+            s.close()
+
+    def __enter__(self) -> Attack:
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+ATTACKS = {
+    'silent': (1000, b'', 0.5),
+    'slow-loris': (200, b'X-a: b\r\n', 0.5),
+    'garbage': (100, os.urandom(2000), 0.05),
+    'huge headers': (100, b'GET / HTTP/1.1\r\nX: ' + b'x' * 20000, 0.05),
+}
+
+
+def busy(daemon: Cosmolet, bound: str) -> float:
+    """Turns of the loop that were longer."""
+    return daemon.metric('loop_turn_duration_seconds_count') - daemon.metric(f'loop_turn_duration_seconds_bucket{{le="{bound}"}}')
+
+
+@pytest.mark.parametrize('kind', ATTACKS)
+def test_the_announcer_does_not_notice(daemon: Cosmolet, network: Lab, kind: str) -> None:
+    daemon.start()
+    network.tor.wait_for({f'{V4}/32'})
+    before = busy(daemon, '0.25')
+    with Attack(daemon, *ATTACKS[kind]):
+        time.sleep(1)
+        for _ in range(3):
+            for wanted in ([], [pod('web-1', 'web')]):
+                begin = time.monotonic()
+                daemon.manifest('web', service('web', [V4]), *wanted)
+                network.tor.wait_for({f'{V4}/32'} if wanted else set(), 5)
+                assert time.monotonic() - begin < 2
+    begin = time.monotonic()
+    wait_until(lambda: daemon.get('/livez')[0] == 200, 10, 'an answer after the attack')
+    print(f'{kind}: answers {time.monotonic() - begin:.1f} s after the attack')
+    assert busy(daemon, '0.25') == before
+    assert daemon.process and daemon.process.poll() is None
