@@ -22,7 +22,7 @@
 #define CONFIG_MAX_BYTES (1u << 20)
 #define VRF_NAME_MAX     35 /* FRR's lib/vrf.h, 7.5 to 10.7 */
 
-enum kind { STRING, INTEGER, CHOICE, CHOICES, STRINGS, PREFIXES, RETIRED };
+enum kind { STRING, INTEGER, COUNT, CHOICE, CHOICES, STRINGS, PREFIXES, RETIRED };
 
 struct key {
 	const char *path;
@@ -30,7 +30,7 @@ struct key {
 	size_t offset;
 	const char *initial; /* NULL: unset. Lists: words separated by spaces */
 	const char *words;   /* CHOICE and CHOICES: what is allowed, in the order of the enum */
-	int64_t min, max;    /* INTEGER */
+	int64_t min, max;    /* INTEGER, COUNT */
 	const char *meaning;
 };
 
@@ -76,8 +76,18 @@ static const struct key keys[] = {
 	{"services.load_balancer_classes", STRINGS, AT(services_classes), "*", NULL, 0, 0,
 		"Load balancer addresses of services of these classes; `*`: any, `\"\"`: without a "
 		"class."},
-	{"services.min_ready", INTEGER, AT(services_min_ready), "1", NULL, 1, 1000000,
-		"Ready pods on this node that an address needs."},
+	{"services.scope", CHOICE, AT(defaults.scope), "local", "local auto cluster", 0, 0,
+		"Where a service must have ready pods for this node to announce it: here "
+		"(`local`), anywhere (`cluster`), or as its own `externalTrafficPolicy` and, for "
+		"cluster IPs, `internalTrafficPolicy` say (`auto`). All but `local` need "
+		"EndpointSlices."},
+	{"services.min_ready", COUNT, AT(defaults.min_ready), "1", NULL, 1, 1000000,
+		"Ready pods that an address needs, on this node or where `scope` counts them: a "
+		"number, or a share of those that the service selects, like `50%`."},
+	{"services.annotations", CHOICES, AT(services_annotations),
+		"announce class scope min-ready", "announce class scope min-ready", 0, 0,
+		"What a service may decide for itself, by its annotations "
+		"`cosmolet.platformbuilds.io/…`."},
 	{"announce.redistribute", STRING, AT(announce_redistribute), "static", NULL, 0, 0,
 		"The word behind `redistribute` in bgpd: `static`, `openfabric`, `babel`, `nhrp`, "
 		"`isis`, "
@@ -91,11 +101,28 @@ static const struct key keys[] = {
 		"What the kernel does with packets that nothing more specific takes: drop them, "
 		"refuse them, or send them to `lo`. With `loopback.mode: none` only `lo` lets "
 		"processes of the node itself reach the services."},
-	{"announce.tag", INTEGER, AT(announce_tag), "4711", NULL, 1, UINT32_MAX,
+	{"announce.tag", INTEGER, AT(defaults.tag), "4711", NULL, 1, UINT32_MAX,
 		"Route tag, for `match tag` in your route-map. With `static` it also marks routes "
 		"as ours."},
-	{"announce.metric", INTEGER, AT(announce_metric), "0", NULL, 0, UINT32_MAX,
+	{"announce.metric", INTEGER, AT(defaults.metric), "0", NULL, 0, UINT32_MAX,
 		"Route metric; bgpd sends it as MED."},
+	{"announce.degraded_tag", INTEGER, AT(defaults.degraded_tag), "0", NULL, 0, UINT32_MAX,
+		"Route tag of an address with fewer ready pods than `min_ready`, but some; 0: it "
+		"is withdrawn instead."},
+	{"announce.weight", CHOICE, AT(defaults.weight), "none", "none metric tag", 0, 0,
+		"How the routers learn how many pods are ready: not at all; by a metric that is "
+		"greater by one for each pod that is missing to `weight_limit`; or by a tag that "
+		"is `tag` for one pod, and greater by one for each further pod."},
+	{"announce.weight_limit", INTEGER, AT(defaults.weight_limit), "8", NULL, 1, 64,
+		"Further pods than so many make no difference."},
+	{"announce.withdraw_on", CHOICES, AT(announce_withdraw_on),
+		"exclude_label network_unavailable service_deletion",
+		"exclude_label network_unavailable service_deletion not_ready out_of_service", 0, 0,
+		"What keeps addresses away, whatever the pods: of the node, its label "
+		"`node.kubernetes.io/exclude-from-external-load-balancers` (not cluster IPs), the "
+		"conditions NetworkUnavailable and Ready, and the taint "
+		"`node.kubernetes.io/out-of-service`; of the service, a deletion that finalizers "
+		"hold up."},
 	{"announce.distance", INTEGER, AT(announce_distance), "20", NULL, 1, 254,
 		"Administrative distance within zebra."},
 	{"announce.on_stop", CHOICE, AT(announce_on_stop), "keep", "keep withdraw drain", 0, 0,
@@ -171,6 +198,30 @@ static const struct key keys[] = {
 		"FRR's configuration is never read or written"},
 };
 
+/* The keys of a class: those above that it may have a value of its own for, and some more. */
+static const struct {
+	const char *name;
+	const char *path;
+} class_words[] = {
+	{"tag", "announce.tag"},
+	{"metric", "announce.metric"},
+	{"degraded_tag", "announce.degraded_tag"},
+	{"min_ready", "services.min_ready"},
+	{"scope", "services.scope"},
+	{"weight", "announce.weight"},
+	{"weight_limit", "announce.weight_limit"},
+};
+
+static const struct key class_keys[] = {
+	{"namespaces", STRINGS, AT(defaults.namespaces), "", NULL, 0, 0,
+		"Only services of these namespaces may name the class; empty: all."},
+	{"nodes", STRING, AT(defaults.nodes), NULL, NULL, 0, 0,
+		"Only nodes with such labels announce it, like `rack in (a,b),!edge`; unset: all."},
+};
+
+#define N_CLASS_KEYS (N_ELEMENTS(class_words) + N_ELEMENTS(class_keys))
+#define CLASSES_MAX  64
+
 /* Where a value stands, for errors. A default has no file and no place. */
 struct where {
 	const char *file;
@@ -218,6 +269,27 @@ static const struct key *find_key(const char *path)
 			return &keys[i];
 	}
 	return NULL;
+}
+
+/* The i-th key that a class may have; *out_name is how it is called there. */
+static const struct key *class_key(size_t i, const char **out_name)
+{
+	if (i < N_ELEMENTS(class_words)) {
+		const struct key *key = find_key(class_words[i].path);
+
+		*out_name = class_words[i].name;
+		if (!key)
+			abort();
+		return key;
+	}
+	*out_name = class_keys[i - N_ELEMENTS(class_words)].path;
+	return &class_keys[i - N_ELEMENTS(class_words)];
+}
+
+/* A class's keys lie in it as the defaults' do in the configuration. */
+static void *class_field(const struct config_class *class, const struct key *key)
+{
+	return (char *)(uintptr_t) class + (key->offset - AT(defaults));
 }
 
 /* The n-th of words separated by spaces, as a copy; NULL: there are not that many. */
@@ -341,6 +413,44 @@ static int decode_integer(struct load *load, const struct where *where, const st
 	return 0;
 }
 
+bool config_parse_min_ready(const char *text, int64_t *out)
+{
+	char *end;
+	long value;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (errno || value < 1 || value > 1000000)
+		return false;
+	if (!strcmp(end, "%") && value <= 100)
+		*out = -value;
+	else if (!*end)
+		*out = value;
+	else
+		return false;
+	return true;
+}
+
+bool config_parse_scope(const char *text, int *out)
+{
+	*out = word_index("local auto cluster", text);
+	return *out >= 0;
+}
+
+static int decode_count(struct load *load, const struct where *where, const struct key *key,
+	const json_t *json, int64_t *out)
+{
+	if (json_is_integer(json))
+		return decode_integer(load, where, key, json_integer_value(json), out);
+	if (json_is_string(json) && config_parse_min_ready(json_string_value(json), out))
+		return 0;
+	return refuse(load, where,
+		"must be a number from %lld to %lld, or a share from 1%% to 100%%",
+		(long long)key->min, (long long)key->max);
+}
+
 static int add_prefix(
 	struct load *load, const struct where *where, const char *text, struct config_prefixes *out)
 {
@@ -395,6 +505,7 @@ static int add_element(struct load *load, const struct where *where, const struc
 		return decode_string(load, where, text, &strings->items[strings->n++]);
 	case STRING:
 	case INTEGER:
+	case COUNT:
 	case CHOICE:
 	case RETIRED: break;
 	}
@@ -423,10 +534,9 @@ static int decode_list(struct load *load, struct where where, const struct key *
 	return 0;
 }
 
-static int decode(struct load *load, struct where where, const struct key *key, const json_t *json)
+static int decode(struct load *load, struct where where, const struct key *key, const json_t *json,
+	void *field)
 {
-	void *field = (char *)load->config + key->offset;
-
 	switch (key->kind) {
 	case STRING:
 		if (!json_is_string(json))
@@ -437,6 +547,7 @@ static int decode(struct load *load, struct where where, const struct key *key, 
 			return refuse(load, &where, "must be a number from %lld to %lld",
 				(long long)key->min, (long long)key->max);
 		return decode_integer(load, &where, key, json_integer_value(json), field);
+	case COUNT: return decode_count(load, &where, key, json, field);
 	case CHOICE: {
 		auto_free char *allowed = words_listed(key->words);
 
@@ -465,7 +576,8 @@ static int set_default(struct load *load, const struct key *key)
 		return 0;
 	switch (key->kind) {
 	case STRING: return decode_string(load, &where, key->initial, field);
-	case INTEGER: *(int64_t *)field = strtoll(key->initial, NULL, 10); return 0;
+	case INTEGER:
+	case COUNT: *(int64_t *)field = strtoll(key->initial, NULL, 10); return 0;
 	case CHOICE: return decode_choice(load, &where, key, key->initial, field);
 	case CHOICES:
 	case STRINGS:
@@ -525,6 +637,7 @@ static char *section_names(const char *section)
 		last = name;
 		last_len = len;
 	}
+	fputs(*section ? "" : ", classes", out);
 	fclose(out);
 	return text;
 }
@@ -544,7 +657,11 @@ static int load_object(struct load *load, const json_t *object, const char *sect
 		if (key) {
 			load->given[key - keys] = true;
 			where.place = ytree_place_value(load->yaml, object, name);
-			r = decode(load, where, key, value);
+			r = decode(load, where, key, value, (char *)load->config + key->offset);
+		} else if (!strcmp(path, "classes")) {
+			r = json_is_object(value) || json_is_null(value)
+				    ? 0
+				    : refuse(load, &where, "must hold classes by their names");
 		} else if (!is_section(path)) {
 			auto_free char *names = section_names(section);
 
@@ -560,6 +677,76 @@ static int load_object(struct load *load, const json_t *object, const char *sect
 			return r;
 	}
 	return 0;
+}
+
+/* Classes: what they do not say is what the rest of the file says. */
+
+static int load_class_key(
+	struct load *load, const json_t *object, const char *name, struct config_class *class)
+{
+	const json_t *value = json_object_get(object, name);
+	auto_free char *path = xasprintf("classes.%s.%s", class->name, name);
+	struct where where = {.place = ytree_place_key(load->yaml, object, name), .key = path};
+
+	for (size_t i = 0; i < N_CLASS_KEYS; i++) {
+		const char *word;
+		const struct key *key = class_key(i, &word);
+
+		if (strcmp(word, name) != 0)
+			continue;
+		where.place = ytree_place_value(load->yaml, object, name);
+		return decode(load, where, key, value, class_field(class, key));
+	}
+	return refuse(load, &where,
+		"unknown key; a class may have: tag, metric, degraded_tag, min_ready, scope, "
+		"weight, weight_limit, namespaces, nodes");
+}
+
+static int load_class(
+	struct load *load, const struct where *where, const char *name, const json_t *object)
+{
+	struct config *config = load->config;
+	struct config_class *class;
+	const char *key;
+	json_t *value;
+	int r = 0;
+
+	if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(name) || !*name)
+		return refuse(load, where,
+			"\"%s\" is no name; write lower case letters, digits and hyphens", name);
+	if (config->n_classes == CLASSES_MAX)
+		return refuse(load, where, "more than %d classes", CLASSES_MAX);
+	if (!json_is_object(object))
+		return refuse(load, where, "must hold keys of its own, like \"tag: 100\"");
+	config->classes =
+		xrealloc(config->classes, (config->n_classes + 1) * sizeof(*config->classes));
+	class = &config->classes[config->n_classes++];
+	*class = config->defaults;
+	class->name = xstrdup(name);
+	json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
+		if (r == 0)
+			r = load_class_key(load, object, key, class);
+	}
+	return r;
+}
+
+static int load_classes(struct load *load)
+{
+	const json_t *root = ytree_documents(load->yaml) ? ytree_document(load->yaml, 0) : NULL;
+	const json_t *classes = json_object_get(root, "classes");
+	const char *name;
+	json_t *value;
+	int r = 0;
+
+	json_object_foreach ((json_t *)(uintptr_t)classes, name, value) {
+		auto_free char *path = xasprintf("classes.%s", name);
+		struct where where = {
+			.place = ytree_place_key(load->yaml, classes, name), .key = path};
+
+		if (r == 0)
+			r = load_class(load, &where, name, value);
+	}
+	return r;
 }
 
 /* Combinations. */
@@ -724,6 +911,91 @@ static int check_token(struct load *load)
 		     : refuse(load, &where, "%s; write a token into it, or remove the key", error);
 }
 
+/* Several classes may have the same one. */
+static int add_tag(struct load *load, const struct where *where, int64_t tag)
+{
+	struct config *config = load->config;
+
+	for (size_t i = 0; i < config->n_tags; i++) {
+		if (config->tags[i] == tag)
+			return 0;
+	}
+	if (config->n_tags == CONFIG_N_TAGS)
+		return refuse(load, where, "more than %d tags in all; lower a weight_limit",
+			CONFIG_N_TAGS);
+	config->tags[config->n_tags++] = (uint32_t)tag;
+	return 0;
+}
+
+static int64_t last_tag(const struct config_class *class)
+{
+	return class->tag + (class->weight == WEIGHT_TAG ? class->weight_limit - 1 : 0);
+}
+
+static bool has_own_tag(const struct config_class *class, int64_t tag)
+{
+	return tag >= class->tag && tag <= last_tag(class);
+}
+
+static int check_class_tags(
+	struct load *load, const struct where *where, const struct config_class *class)
+{
+	int64_t drain = load->config->announce_drain_tag;
+	int r = 0;
+
+	if (last_tag(class) > UINT32_MAX)
+		return refuse(load, where, "tag and weight_limit lead beyond %u", UINT32_MAX);
+	if (has_own_tag(class, drain) || class->degraded_tag == drain)
+		return refuse(load, where,
+			"announce.drain_tag, %lld, must differ from all tags of healthy and "
+			"degraded addresses",
+			(long long)drain);
+	if (has_own_tag(class, class->degraded_tag))
+		return refuse(load, where,
+			"the degraded_tag, %lld, must differ from the tags of healthy addresses",
+			(long long)class->degraded_tag);
+	for (int64_t tag = class->tag; r == 0 && tag <= last_tag(class); tag++)
+		r = add_tag(load, where, tag);
+	return r == 0 && class->degraded_tag ? add_tag(load, where, class->degraded_tag) : r;
+}
+
+static int check_class(struct load *load, struct where where, struct config_class *class)
+{
+	auto_free char *error = NULL;
+
+	if (class->nodes &&
+		k8s_label_selector_parse(class->nodes, &class->node_selector, &error) < 0)
+		return refuse(load, &where, "nodes: %s", error);
+	return check_class_tags(load, &where, class);
+}
+
+static int check_classes(struct load *load)
+{
+	struct config *config = load->config;
+	struct where where = where_of(load, "announce.tag");
+	int r;
+
+	config->tags[0] = (uint32_t)config->defaults.tag;
+	config->tags[1] = (uint32_t)config->announce_drain_tag;
+	config->n_tags = 2;
+	r = check_class(load, where, &config->defaults);
+	for (size_t i = 0; r == 0 && i < config->n_classes; i++) {
+		auto_free char *path = xasprintf("classes.%s", config->classes[i].name);
+
+		r = check_class(load, where_of(load, path), &config->classes[i]);
+	}
+	return r;
+}
+
+const struct config_class *config_find_class(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_classes; i++) {
+		if (!strcmp(config->classes[i].name, name))
+			return &config->classes[i];
+	}
+	return NULL;
+}
+
 /* The original's frr.socket_path was the directory. */
 static void complete_socket_path(struct config *config)
 {
@@ -746,12 +1018,11 @@ static int check_all(struct load *load)
 
 	if (!*config->node)
 		return refuse(load, &node, "must not be empty; write the name of this node");
-	if (config->announce_drain_tag == config->announce_tag)
+	if (config->announce_drain_tag == config->defaults.tag)
 		return refuse(load, &drain, "must differ from announce.tag");
 	complete_socket_path(config);
-	config->tags[0] = (uint32_t)config->announce_tag;
-	config->tags[1] = (uint32_t)config->announce_drain_tag;
-	config->n_tags = 2;
+	if (r == 0)
+		r = check_classes(load);
 	if (r == 0)
 		r = check_word(load);
 	if (r == 0)
@@ -798,6 +1069,18 @@ static int load_file(struct load *load, struct ytree **out)
 	return load_object(load, ytree_document(*out, 0), "");
 }
 
+static void class_deinit(struct config_class *class)
+{
+	for (size_t i = 0; i < N_ELEMENTS(class_keys); i++) {
+		if (class_keys[i].kind == STRING)
+			free(*(char **)class_field(class, &class_keys[i]));
+		else
+			clear_list(&class_keys[i], class_field(class, &class_keys[i]));
+	}
+	k8s_label_selector_free(class->node_selector);
+	free(class->name);
+}
+
 int config_load(const char *path, struct config **out, char **out_error)
 {
 	auto_config struct config *config = xcalloc(1, sizeof(*config));
@@ -818,6 +1101,8 @@ int config_load(const char *path, struct config **out, char **out_error)
 		if (keys[i].kind == STRING && !load.given[i])
 			r = set_default(&load, &keys[i]);
 	}
+	if (r == 0 && yaml)
+		r = load_classes(&load);
 	if (r == 0)
 		r = check_all(&load);
 	if (r < 0)
@@ -838,6 +1123,9 @@ struct config *config_free(struct config *config)
 		else if (keys[i].kind != RETIRED)
 			clear_list(&keys[i], field);
 	}
+	for (size_t i = 0; i < config->n_classes; i++)
+		class_deinit(&config->classes[i]);
+	free(config->classes);
 	for (size_t i = 0; i < config->n_warnings; i++)
 		free(config->warnings[i]);
 	free(config->warnings);
@@ -866,6 +1154,10 @@ static void print_value(const struct key *key, const void *field, FILE *out)
 	switch (key->kind) {
 	case STRING: print_quoted(out, *(char *const *)field); break;
 	case INTEGER: fprintf(out, "%lld", (long long)*(const int64_t *)field); break;
+	case COUNT:
+		fprintf(out, *(const int64_t *)field < 0 ? "%lld%%" : "%lld",
+			llabs(*(const int64_t *)field));
+		break;
 	case CHOICE: {
 		auto_free char *word = word_at(key->words, (size_t) * (const int *)field);
 
@@ -905,6 +1197,22 @@ static void print_value(const struct key *key, const void *field, FILE *out)
 	}
 }
 
+static void print_class(const struct config_class *class, FILE *out)
+{
+	fprintf(out, "  %s:\n", class->name);
+	for (size_t i = 0; i < N_CLASS_KEYS; i++) {
+		const char *name;
+		const struct key *key = class_key(i, &name);
+		const void *field = class_field(class, key);
+
+		if (key->kind == STRING && !*(char *const *)field)
+			continue;
+		fprintf(out, "    %s: ", name);
+		print_value(key, field, out);
+		fputc('\n', out);
+	}
+}
+
 void config_print(const struct config *config, FILE *out)
 {
 	const char *section = "";
@@ -926,6 +1234,10 @@ void config_print(const struct config *config, FILE *out)
 		print_value(key, field, out);
 		fputc('\n', out);
 	}
+	if (config->n_classes)
+		fputs("classes:\n", out);
+	for (size_t i = 0; i < config->n_classes; i++)
+		print_class(&config->classes[i], out);
 }
 
 /* Comparing. */
@@ -946,6 +1258,9 @@ static const struct {
 	{"announce.tag", CHANGE_RESTART},
 	{"announce.drain_tag", CHANGE_RESTART},
 	{"announce.wait_for", CHANGE_RESTART},
+	{"announce.degraded_tag", CHANGE_RESTART},
+	{"announce.weight", CHANGE_RESTART},
+	{"classes.", CHANGE_RESTART},
 	{"loopback.lease_seconds", CHANGE_RESTART},
 	{"loopback.", CHANGE_WITHDRAW},
 	{"frr.socket_path", CHANGE_WITHDRAW},
@@ -964,9 +1279,8 @@ static enum config_change change_of(const char *path)
 }
 
 /* For free(). */
-static char *value_text(const struct config *config, const struct key *key)
+static char *value_text(const struct key *key, const void *field)
 {
-	const void *field = (const char *)config + key->offset;
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out;
@@ -977,6 +1291,53 @@ static char *value_text(const struct config *config, const struct key *key)
 	print_value(key, field, out);
 	fclose(out);
 	return text;
+}
+
+static bool compare_class(const struct config_class *from, const struct config_class *to,
+	const char **comma, FILE *out)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < N_CLASS_KEYS; i++) {
+		const char *name;
+		const struct key *key = class_key(i, &name);
+		auto_free char *before = value_text(key, class_field(from, key));
+		auto_free char *after = value_text(key, class_field(to, key));
+
+		if (!strcmp(before, after))
+			continue;
+		fprintf(out, "%sclasses.%s.%s: %s -> %s", *comma, from->name, name, before, after);
+		*comma = "; ";
+		changed = true;
+	}
+	return changed;
+}
+
+static bool compare_classes(
+	const struct config *from, const struct config *to, const char *comma, FILE *out)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < from->n_classes; i++) {
+		const struct config_class *class = &from->classes[i];
+		const struct config_class *other = config_find_class(to, class->name);
+
+		if (other && compare_class(class, other, &comma, out))
+			changed = true;
+		if (other)
+			continue;
+		fprintf(out, "%sclasses.%s: removed", comma, class->name);
+		comma = "; ";
+		changed = true;
+	}
+	for (size_t i = 0; i < to->n_classes; i++) {
+		if (config_find_class(from, to->classes[i].name))
+			continue;
+		fprintf(out, "%sclasses.%s: added", comma, to->classes[i].name);
+		comma = "; ";
+		changed = true;
+	}
+	return changed;
 }
 
 enum config_change config_compare(
@@ -992,13 +1353,15 @@ enum config_change config_compare(
 
 		if (keys[i].kind == RETIRED)
 			continue;
-		before = value_text(from, &keys[i]);
-		after = value_text(to, &keys[i]);
+		before = value_text(&keys[i], (const char *)from + keys[i].offset);
+		after = value_text(&keys[i], (const char *)to + keys[i].offset);
 		if (!strcmp(before, after))
 			continue;
 		fprintf(out, "%s%s: %s -> %s", change ? "; " : "", keys[i].path, before, after);
 		change = MAX(change, change_of(keys[i].path));
 	}
+	if (compare_classes(from, to, change ? "; " : "", out))
+		change = MAX(change, change_of("classes."));
 	fclose(out);
 	return change;
 }
@@ -1038,6 +1401,18 @@ static void print_initial(const struct key *key, FILE *out)
 	fputs("]`", out);
 }
 
+static void print_class_key(size_t i, FILE *out)
+{
+	const char *name;
+	const struct key *key = class_key(i, &name);
+
+	fprintf(out, "| `classes.NAME.%s` | ", name);
+	if (strcmp(name, key->path) != 0)
+		fprintf(out, "that of `%s` | The same, for services of this class. |\n", key->path);
+	else
+		fprintf(out, "%s | %s |\n", key->initial ? "`[]`" : "unset", key->meaning);
+}
+
 void config_print_keys(FILE *out)
 {
 	fputs("| key | default | meaning |\n| --- | --- | --- |\n", out);
@@ -1069,6 +1444,8 @@ void config_print_keys(FILE *out)
 		fputs(key->words ? "." : "", out);
 		fputs(" |\n", out);
 	}
+	for (size_t i = 0; i < N_CLASS_KEYS; i++)
+		print_class_key(i, out);
 }
 
 const char *address_kind_text(enum address_kind kind)

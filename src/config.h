@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <cosmolet/k8s.h>
 #include <cosmolet/log.h>
 #include <cosmolet/prefix.h>
 #include <cosmolet/zapi.h>
@@ -20,8 +21,30 @@ enum config_on_stop { ON_STOP_KEEP, ON_STOP_WITHDRAW, ON_STOP_DRAIN };
 /* Which addresses of a service are candidates; bits of services.addresses. */
 enum address_kind { KIND_CLUSTER_IP, KIND_LOAD_BALANCER, KIND_EXTERNAL_IP, N_KINDS };
 
-/* The tag, the drain tag, and those of the configurations before. */
-#define CONFIG_N_TAGS 16
+/* All tags that ours may carry, and those of the configurations before. */
+#define CONFIG_N_TAGS 512
+
+/* Where an address must be served for this node to announce it. */
+enum config_scope { SCOPE_LOCAL, SCOPE_AUTO, SCOPE_CLUSTER };
+/* What tells the routers how many pods are ready. */
+enum config_weight { WEIGHT_NONE, WEIGHT_METRIC, WEIGHT_TAG };
+
+/* What a service may say for itself; bits of services.annotations. */
+enum config_annotation {
+	ANNOTATE_ANNOUNCE,
+	ANNOTATE_CLASS,
+	ANNOTATE_SCOPE,
+	ANNOTATE_MIN_READY,
+};
+
+/* What keeps addresses away; bits of announce.withdraw_on. */
+enum config_withdraw_on {
+	WITHDRAW_ON_EXCLUDE_LABEL,
+	WITHDRAW_ON_NETWORK_UNAVAILABLE,
+	WITHDRAW_ON_SERVICE_DELETION,
+	WITHDRAW_ON_NOT_READY,
+	WITHDRAW_ON_OUT_OF_SERVICE,
+};
 
 /* What may drain the node; bits of announce.drain_on. */
 enum config_drain_on {
@@ -40,6 +63,21 @@ struct config_strings {
 struct config_prefixes {
 	struct prefix *items;
 	size_t n;
+};
+
+/* How services are announced that name this class; or, the first one, that name none. */
+struct config_class {
+	char *name; /* NULL: the one of those that name none */
+	int64_t tag;
+	int64_t metric;
+	int64_t degraded_tag; /* 0: none */
+	int64_t min_ready;    /* below 0: a percentage */
+	int scope;            /* enum config_scope */
+	int weight;           /* enum config_weight */
+	int64_t weight_limit;
+	struct config_strings namespaces; /* whose services may name it; none: all */
+	char *nodes;                      /* where; NULL: everywhere */
+	struct k8s_label_selector *node_selector;
 };
 
 /* How a changed key takes effect; of several, the last one. */
@@ -65,12 +103,10 @@ struct config {
 	uint32_t services_addresses;       /* 1 << enum address_kind */
 	struct config_prefixes services_allow;
 	struct config_strings services_classes;
-	int64_t services_min_ready;
+	uint32_t services_annotations; /* 1 << enum config_annotation */
 	char *announce_redistribute;
 	char *announce_vrf;   /* NULL: the default one */
 	int announce_nexthop; /* enum zapi_nexthop */
-	int64_t announce_tag;
-	int64_t announce_metric;
 	int64_t announce_distance;
 	int announce_on_stop;
 	int64_t announce_drain_tag;
@@ -78,7 +114,11 @@ struct config {
 	uint32_t announce_drain_on; /* 1 << enum config_drain_on */
 	char *announce_wait_for;    /* NULL: nothing */
 	int64_t fail_static_limit_seconds;
-	int fail_static_policy; /* enum config_stale */
+	int fail_static_policy;        /* enum config_stale */
+	uint32_t announce_withdraw_on; /* 1 << enum config_withdraw_on */
+	struct config_class defaults;  /* the keys that a class may have, too */
+	struct config_class *classes;
+	size_t n_classes;
 	int loopback_mode;
 	char *loopback_interface;
 	int64_t loopback_lease_seconds;
@@ -122,6 +162,12 @@ struct config *config_free(struct config *config);
  */
 enum config_change config_compare(
 	const struct config *from, const struct config *to, char **out_text);
+/* NULL: there is no such class. */
+const struct config_class *config_find_class(const struct config *config, const char *name);
+/* "local", "auto", "cluster", or "2" and "50%", as an annotation has them. */
+must_check bool config_parse_scope(const char *text, int *out);
+must_check bool config_parse_min_ready(const char *text, int64_t *out);
+
 /* Makes the tags of the configuration before count as ours, too, and those it had inherited. */
 void config_inherit_tags(struct config *config, const struct config *from);
 

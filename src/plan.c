@@ -11,12 +11,14 @@
 
 #include <string.h>
 
-#define LABEL_EXCLUDE    "node.kubernetes.io/exclude-from-external-load-balancers"
-#define TAINT_SCALE_DOWN "ToBeDeletedByClusterAutoscaler"
+#define LABEL_EXCLUDE        "node.kubernetes.io/exclude-from-external-load-balancers"
+#define TAINT_SCALE_DOWN     "ToBeDeletedByClusterAutoscaler"
+#define TAINT_OUT_OF_SERVICE "node.kubernetes.io/out-of-service"
 
 static const char *const reason_words[N_REASONS] = {
 	[REASON_READY] = "ready",
 	[REASON_TERMINATING] = "terminating_but_serving",
+	[REASON_DEGRADED] = "degraded",
 	[REASON_DELETED] = "service_deleted",
 	[REASON_DELETING] = "service_deleting",
 	[REASON_EXTERNAL_NAME] = "external_name",
@@ -34,6 +36,9 @@ static const char *const reason_words[N_REASONS] = {
 	[REASON_NODE_EXCLUDED] = "node_excluded",
 	[REASON_NODE_DRAINED] = "node_drained",
 	[REASON_NODE_NETWORK] = "node_network_unavailable",
+	[REASON_NODE_NOT_READY] = "node_not_ready",
+	[REASON_NODE_OUT_OF_SERVICE] = "node_out_of_service",
+	[REASON_NODE_OF_CLASS] = "node_of_class",
 	[REASON_API_SERVER] = "api_server",
 	[REASON_SLICES_UNKNOWN] = "endpoint_slices_unknown",
 	[REASON_NO_SLICES] = "no_endpoint_slices",
@@ -48,7 +53,7 @@ const char *reason_word(enum reason reason)
 
 bool reason_is_up(enum reason reason)
 {
-	return reason <= REASON_TERMINATING;
+	return reason <= REASON_DEGRADED;
 }
 
 static bool among(const struct config_strings *strings, const char *word)
@@ -75,13 +80,120 @@ static bool parse_bool(const char *text, bool *out)
 	return false;
 }
 
+/* What the service says for itself: counts only if the configuration lets it. */
+
+static const char *annotation(
+	const struct config *config, const struct k8s_object *object, enum config_annotation which)
+{
+	static const char *const keys[] = {
+		ANNOTATION_ANNOUNCE, ANNOTATION_CLASS, ANNOTATION_SCOPE, ANNOTATION_MIN_READY};
+
+	if (!(config->services_annotations & 1u << which))
+		return NULL;
+	return k8s_map_get(&object->meta.annotations, keys[which]);
+}
+
+static bool may_name(const struct config_class *class, const struct k8s_object *object)
+{
+	return !class->namespaces.n || among(&class->namespaces, object->meta.namespace);
+}
+
+static const struct config_class *class_of(
+	const struct config *config, const struct k8s_object *object)
+{
+	const char *name = annotation(config, object, ANNOTATE_CLASS);
+	const struct config_class *class = name ? config_find_class(config, name) : NULL;
+
+	return class && may_name(class, object) ? class : &config->defaults;
+}
+
+static enum config_scope scope_of(const struct config *config, const struct k8s_object *object)
+{
+	const char *text = annotation(config, object, ANNOTATE_SCOPE);
+	int scope = class_of(config, object)->scope;
+
+	if (text && !config_parse_scope(text, &scope))
+		scope = class_of(config, object)->scope;
+	return (enum config_scope)scope;
+}
+
+static int64_t min_ready_of(const struct config *config, const struct k8s_object *object)
+{
+	const char *text = annotation(config, object, ANNOTATE_MIN_READY);
+	int64_t min_ready = class_of(config, object)->min_ready;
+
+	if (text && !config_parse_min_ready(text, &min_ready))
+		min_ready = class_of(config, object)->min_ready;
+	return min_ready;
+}
+
+/* What objects to an annotation; NULL: nothing. For free(). */
+static char *complaint(
+	const struct config *config, const struct k8s_object *object, enum config_annotation which)
+{
+	const char *text = annotation(config, object, which);
+	const struct config_class *class;
+	int64_t min_ready;
+	int scope;
+	bool boolean;
+
+	if (!text)
+		return NULL;
+	switch (which) {
+	case ANNOTATE_ANNOUNCE:
+		return parse_bool(text, &boolean)
+			       ? NULL
+			       : xasprintf(ANNOTATION_ANNOUNCE ": \"%.60s\" is no boolean; write "
+							       "\"true\" or \"false\"",
+					 text);
+	case ANNOTATE_CLASS:
+		class = config_find_class(config, text);
+		if (!class)
+			return xasprintf(ANNOTATION_CLASS
+				": the configuration has no class \"%.60s\"",
+				text);
+		return may_name(class, object)
+			       ? NULL
+			       : xasprintf(ANNOTATION_CLASS ": services of this namespace may not "
+							    "name the class \"%.60s\"",
+					 text);
+	case ANNOTATE_SCOPE:
+		return config_parse_scope(text, &scope)
+			       ? NULL
+			       : xasprintf(ANNOTATION_SCOPE ": \"%.60s\" is not allowed; write "
+							    "local, auto or cluster",
+					 text);
+	case ANNOTATE_MIN_READY:
+		return config_parse_min_ready(text, &min_ready)
+			       ? NULL
+			       : xasprintf(ANNOTATION_MIN_READY
+					 ": \"%.60s\" is not allowed; write a number, or a share "
+					 "like \"50%%\"",
+					 text);
+	}
+	abort();
+}
+
+char *plan_complaint(const struct config *config, const struct k8s_object *object)
+{
+	char *text = NULL;
+
+	for (int i = ANNOTATE_ANNOUNCE; !text && i <= ANNOTATE_MIN_READY; i++) {
+		auto_free char *wrong = complaint(config, object, (enum config_annotation)i);
+
+		if (wrong)
+			text = xasprintf("annotation %s; it is ignored", wrong);
+	}
+	return text;
+}
+
 /* The service. REASON_READY: no objection, here and below. */
 
 static enum reason judge_service(
 	const struct config *config, const struct cluster *cluster, const struct k8s_object *object)
 {
 	const struct k8s_service *service = &object->service;
-	const char *announce = k8s_map_get(&object->meta.annotations, ANNOTATION_ANNOUNCE);
+	const char *announce = annotation(config, object, ANNOTATE_ANNOUNCE);
 	bool wanted = true;
 
 	if (config->services_namespaces.n &&
@@ -90,7 +202,8 @@ static enum reason judge_service(
 	if (config->services_namespace_selector &&
 		!cluster_has_namespace(cluster, object->meta.namespace))
 		return REASON_NAMESPACE_SELECTOR;
-	if (object->meta.deleting)
+	if (object->meta.deleting &&
+		config->announce_withdraw_on & 1u << WITHDRAW_ON_SERVICE_DELETION)
 		return REASON_DELETING;
 	if (service->type == K8S_EXTERNAL_NAME)
 		return REASON_EXTERNAL_NAME;
@@ -173,22 +286,40 @@ const char *plan_drain_trigger(const struct config *config, const struct k8s_obj
 	return NULL;
 }
 
-static enum reason judge_node(const struct cluster *cluster, enum address_kind kind)
+/* The label of the service controller; also if the value is no boolean, as that one has it. */
+static bool is_excluded(const struct k8s_object *object)
+{
+	const char *text = k8s_map_get(&object->meta.labels, LABEL_EXCLUDE);
+	bool excluded = true;
+
+	if (text)
+		(void)parse_bool(text, &excluded);
+	return text && excluded;
+}
+
+static enum reason judge_node(
+	const struct config *config, const struct cluster *cluster, const struct verdict *verdict)
 {
 	const struct k8s_object *object = cluster_node(cluster);
-	const char *exclude = object ? k8s_map_get(&object->meta.labels, LABEL_EXCLUDE) : NULL;
-	bool excluded =
-		true; /* also if the value is no boolean, as the service controller has it */
+	uint32_t on = config->announce_withdraw_on;
 
 	if (cluster->drained)
 		return REASON_NODE_DRAINED;
 	if (!object)
 		return REASON_READY; /* the node is not known: no reason to object */
-	if (exclude)
-		(void)parse_bool(exclude, &excluded);
-	if (exclude && excluded && kind != KIND_CLUSTER_IP)
+	if (on & 1u << WITHDRAW_ON_EXCLUDE_LABEL && verdict->kind != KIND_CLUSTER_IP &&
+		is_excluded(object))
 		return REASON_NODE_EXCLUDED;
-	return object->node.network_unavailable ? REASON_NODE_NETWORK : REASON_READY;
+	if (on & 1u << WITHDRAW_ON_NETWORK_UNAVAILABLE && object->node.network_unavailable)
+		return REASON_NODE_NETWORK;
+	if (on & 1u << WITHDRAW_ON_NOT_READY && !object->node.ready)
+		return REASON_NODE_NOT_READY;
+	if (on & 1u << WITHDRAW_ON_OUT_OF_SERVICE && is_tainted(object, TAINT_OUT_OF_SERVICE))
+		return REASON_NODE_OUT_OF_SERVICE;
+	if (verdict->class->node_selector &&
+		!k8s_label_selector_matches(verdict->class->node_selector, &object->meta.labels))
+		return REASON_NODE_OF_CLASS;
+	return REASON_READY;
 }
 
 /* The pods. */
@@ -236,7 +367,28 @@ static void count_pods(
 	}
 }
 
-/* Where a service has no selector, whoever writes its EndpointSlices decides. */
+/* An endpoint may stand in two slices for a moment (KEP-752), and is one all the same. */
+static bool is_repeated(
+	const struct cluster *cluster, size_t first, size_t at, const struct k8s_endpoint *endpoint)
+{
+	for (size_t i = first; i < at && endpoint->address.family; i++) {
+		const struct k8s_object *object = cluster->by_service.items[i];
+
+		for (size_t j = 0; j < object->slice.n_endpoints; j++) {
+			if (!prefix_cmp(&object->slice.endpoints[j].address, &endpoint->address))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void count_endpoint(const struct k8s_endpoint *endpoint, struct tally *tally)
+{
+	tally->ready += endpoint->ready;
+	tally->serving += !endpoint->ready && endpoint->serving && endpoint->terminating;
+}
+
+/* Where a service has no selector, whoever writes its EndpointSlices decides; or all endpoints. */
 static bool count_slices(const struct config *config, const struct cluster *cluster,
 	const struct k8s_object *object, struct verdict *verdict)
 {
@@ -249,19 +401,33 @@ static bool count_slices(const struct config *config, const struct cluster *clus
 
 		for (size_t j = 0; j < slice->n_endpoints; j++) {
 			const struct k8s_endpoint *endpoint = &slice->endpoints[j];
+			bool here = endpoint->node && !strcmp(endpoint->node, config->node);
 
-			if (!endpoint->node || strcmp(endpoint->node, config->node) != 0)
+			if ((!here && !verdict->cluster) ||
+				is_repeated(cluster, first, i, endpoint))
 				continue;
 			tally->selected++;
 			tally->other_family += slice->family != verdict->address.family;
-			if (slice->family != verdict->address.family)
-				continue;
-			tally->ready += endpoint->ready;
-			tally->serving +=
-				!endpoint->ready && endpoint->serving && endpoint->terminating;
+			if (slice->family == verdict->address.family)
+				count_endpoint(endpoint, tally);
 		}
 	}
 	return end > first;
+}
+
+/* Whose pods count, for this address of the service: KEP-2086 for the cluster IPs. */
+static bool is_cluster_wide(
+	const struct config *config, const struct k8s_object *object, const struct verdict *verdict)
+{
+	const struct k8s_service *service = &object->service;
+
+	switch (scope_of(config, object)) {
+	case SCOPE_LOCAL: return false;
+	case SCOPE_CLUSTER: return true;
+	case SCOPE_AUTO: break;
+	}
+	return (verdict->kind == KIND_CLUSTER_IP ? service->internal_policy
+						 : service->external_policy) == K8S_POLICY_CLUSTER;
 }
 
 /*
@@ -274,25 +440,62 @@ static bool is_api_server(const struct k8s_object *object)
 	       !strcmp(object->meta.name, "kubernetes");
 }
 
+/* How many pods are needed; a share is of those that could serve this family, and at least one. */
+static uint64_t needed(const struct verdict *verdict)
+{
+	uint64_t able = verdict->tally.selected - verdict->tally.other_family;
+
+	if (verdict->min_ready >= 0)
+		return (uint64_t)verdict->min_ready;
+	return MAX((able * (uint64_t)-verdict->min_ready + 99) / 100, 1u);
+}
+
+static enum reason judge_tally(const struct verdict *verdict)
+{
+	const struct tally *tally = &verdict->tally;
+	/* As kube-proxy: those that terminate count if there are no others. */
+	unsigned serving = tally->ready ? tally->ready : tally->serving;
+
+	if (serving >= needed(verdict))
+		return tally->ready ? REASON_READY : REASON_TERMINATING;
+	if (serving && verdict->class->degraded_tag)
+		return REASON_DEGRADED;
+	return tally->selected ? REASON_NOT_READY : REASON_NO_PODS;
+}
+
 static enum reason judge_pods(const struct config *config, const struct cluster *cluster,
 	const struct k8s_object *object, struct verdict *verdict)
 {
-	const struct tally *tally = &verdict->tally;
-
 	if (is_api_server(object))
 		return REASON_API_SERVER;
-	verdict->by_slices = object->service.selector.n == 0;
+	verdict->cluster = is_cluster_wide(config, object, verdict);
+	verdict->by_slices = verdict->cluster || object->service.selector.n == 0;
 	if (verdict->by_slices && !cluster_knows_slices(cluster, object))
 		return REASON_SLICES_UNKNOWN;
 	if (!verdict->by_slices)
 		count_pods(cluster, object, verdict);
 	else if (!count_slices(config, cluster, object, verdict))
 		return REASON_NO_SLICES;
-	if (tally->ready >= config->services_min_ready)
-		return REASON_READY;
-	if (tally->ready == 0 && tally->serving >= config->services_min_ready)
-		return REASON_TERMINATING;
-	return tally->selected ? REASON_NOT_READY : REASON_NO_PODS;
+	return judge_tally(verdict);
+}
+
+/* What the routers are told with the route. */
+static void mark(struct verdict *verdict)
+{
+	const struct config_class *class = verdict->class;
+	const struct tally *tally = &verdict->tally;
+	int64_t serving = tally->ready ? tally->ready : tally->serving;
+	int64_t weight = MAX(MIN(serving, class->weight_limit), 1);
+
+	verdict->tag = (uint32_t) class->tag;
+	verdict->metric = (uint32_t) class->metric;
+	if (verdict->reason == REASON_DEGRADED)
+		verdict->tag = (uint32_t) class->degraded_tag;
+	else if (class->weight == WEIGHT_TAG)
+		verdict->tag = (uint32_t)(class->tag + weight - 1);
+	if (class->weight == WEIGHT_METRIC)
+		verdict->metric =
+			(uint32_t)MIN(class->metric + class->weight_limit - weight, UINT32_MAX);
 }
 
 /* All of it, for one address. */
@@ -301,18 +504,19 @@ static void judge(const struct config *config, const struct cluster *cluster,
 {
 	enum reason reason = judge_service(config, cluster, object);
 
+	verdict->class = class_of(config, object);
+	verdict->min_ready = min_ready_of(config, object);
 	if (reason == REASON_READY)
 		reason = verdict->reason; /* what the address brought along: REASON_PROXY */
 	if (reason == REASON_READY)
 		reason = judge_address(config, cluster, &object->service, verdict);
 	if (reason == REASON_READY)
-		reason = judge_node(cluster, verdict->kind);
+		reason = judge_node(config, cluster, verdict);
 	if (reason == REASON_READY)
 		reason = judge_pods(config, cluster, object, verdict);
 	verdict->reason = reason;
 	verdict->drained = cluster->drained;
-	verdict->tag = (uint32_t)config->announce_tag;
-	verdict->metric = (uint32_t)config->announce_metric;
+	mark(verdict);
 }
 
 static struct verdict candidate(const struct prefix *address, enum address_kind kind)
@@ -348,13 +552,22 @@ size_t plan_service(const struct config *config, const struct cluster *cluster,
 
 /* Words. */
 
-static char *pods_text(const struct config *config, const struct verdict *verdict)
+/* ", 2 are needed"; "" where one suffices. For free(). */
+static char *needed_text(const struct verdict *verdict)
+{
+	uint64_t n = needed(verdict);
+
+	if (verdict->min_ready < 0)
+		return xasprintf(", %llu are needed (min_ready: %lld%%)", (unsigned long long)n,
+			(long long)-verdict->min_ready);
+	return n > 1 ? xasprintf(", %llu are needed (min_ready)", (unsigned long long)n)
+		     : xstrdup("");
+}
+
+static char *pods_text(const struct verdict *verdict)
 {
 	const struct tally *tally = &verdict->tally;
-	auto_free char *need = config->services_min_ready > 1
-				       ? xasprintf(", %lld are needed (services.min_ready)",
-						 (long long)config->services_min_ready)
-				       : xstrdup("");
+	auto_free char *need = needed_text(verdict);
 	auto_free char *example =
 		tally->example
 			? xasprintf("; %s: %s", tally->example,
@@ -366,18 +579,28 @@ static char *pods_text(const struct config *config, const struct verdict *verdic
 				  family_number(verdict->address.family))
 			: xstrdup("");
 
-	return xasprintf("%u of %u pods on this node are ready%s%s%s", tally->ready,
-		tally->selected, need, family, example);
+	return xasprintf("%u of %u %s %s ready%s%s%s", tally->ready, tally->selected,
+		verdict->by_slices ? "endpoints" : "pods",
+		verdict->cluster ? "in the cluster are" : "on this node are", need, family,
+		example);
 }
 
 char *verdict_text(const struct config *config, const struct verdict *verdict)
 {
 	switch (verdict->reason) {
 	case REASON_READY:
-	case REASON_NOT_READY: return pods_text(config, verdict);
+	case REASON_NOT_READY: return pods_text(verdict);
 	case REASON_TERMINATING:
-		return xasprintf("no pod on this node is ready, but %u that terminate still serve",
+		return xasprintf("no %s is ready, but %u that terminate still serve",
+			verdict->cluster     ? "endpoint in the cluster"
+			: verdict->by_slices ? "endpoint on this node"
+					     : "pod on this node",
 			verdict->tally.serving);
+	case REASON_DEGRADED: {
+		auto_free char *pods = pods_text(verdict);
+
+		return xasprintf("%s: degraded", pods);
+	}
 	case REASON_DELETED: return xstrdup("the service is gone");
 	case REASON_DELETING: return xstrdup("the service is being deleted");
 	case REASON_EXTERNAL_NAME:
@@ -418,6 +641,12 @@ char *verdict_text(const struct config *config, const struct verdict *verdict)
 		return xasprintf("the node is drained: %s",
 			verdict->drained ? verdict->drained : "it was asked to");
 	case REASON_NODE_NETWORK: return xstrdup("the node's condition NetworkUnavailable is True");
+	case REASON_NODE_NOT_READY: return xstrdup("the node's condition Ready is not True");
+	case REASON_NODE_OUT_OF_SERVICE:
+		return xstrdup("the node has the taint " TAINT_OUT_OF_SERVICE);
+	case REASON_NODE_OF_CLASS:
+		return xasprintf("this node is not among the nodes of the class %s (%s)",
+			verdict->class->name, verdict->class->nodes);
 	case REASON_API_SERVER:
 		return xstrdup("it is the API server's own service: its endpoints name no node");
 	case REASON_SLICES_UNKNOWN:

@@ -14,6 +14,7 @@
 enum reason {
 	REASON_READY,       /* enough pods of this node are ready */
 	REASON_TERMINATING, /* none is left but some that terminate and still serve (KEP-1669) */
+	REASON_DEGRADED,    /* fewer than are needed, but some, and the class has a tag for that */
 
 	REASON_DELETED, /* there is no such service any more */
 	REASON_DELETING,
@@ -23,20 +24,23 @@ enum reason {
 	REASON_NAMESPACE_SELECTOR, /* without the labels of services.namespace_selector */
 	REASON_OPTED_OUT,          /* annotation announce: "false" */
 	REASON_NO_ADDRESS,
-	REASON_KIND,           /* not among services.addresses */
-	REASON_CLASS,          /* not among services.load_balancer_classes */
-	REASON_PROXY,          /* ipMode: Proxy */
-	REASON_SPECIAL,        /* loopback, link-local, multicast */
-	REASON_NOT_ALLOWED,    /* outside services.allow */
-	REASON_NODE_ADDRESS,   /* it is an address of this node */
-	REASON_NODE_EXCLUDED,  /* label exclude-from-external-load-balancers */
-	REASON_NODE_DRAINED,   /* by one of announce.drain_on */
-	REASON_NODE_NETWORK,   /* NetworkUnavailable */
-	REASON_API_SERVER,     /* default/kubernetes */
-	REASON_SLICES_UNKNOWN, /* its EndpointSlices are still to come: nothing is decided */
-	REASON_NO_SLICES,      /* no selector, and no EndpointSlices either */
-	REASON_NO_PODS,        /* none of this node is selected */
-	REASON_NOT_READY,      /* some are selected, too few are ready */
+	REASON_KIND,          /* not among services.addresses */
+	REASON_CLASS,         /* not among services.load_balancer_classes */
+	REASON_PROXY,         /* ipMode: Proxy */
+	REASON_SPECIAL,       /* loopback, link-local, multicast */
+	REASON_NOT_ALLOWED,   /* outside services.allow */
+	REASON_NODE_ADDRESS,  /* it is an address of this node */
+	REASON_NODE_EXCLUDED, /* label exclude-from-external-load-balancers */
+	REASON_NODE_DRAINED,  /* by one of announce.drain_on */
+	REASON_NODE_NETWORK,  /* NetworkUnavailable */
+	REASON_NODE_NOT_READY,
+	REASON_NODE_OUT_OF_SERVICE, /* the taint */
+	REASON_NODE_OF_CLASS,       /* not among the nodes of the service's class */
+	REASON_API_SERVER,          /* default/kubernetes */
+	REASON_SLICES_UNKNOWN,      /* its EndpointSlices are still to come: nothing is decided */
+	REASON_NO_SLICES,           /* no selector, and no EndpointSlices either */
+	REASON_NO_PODS,             /* none of this node is selected */
+	REASON_NOT_READY,           /* some are selected, too few are ready */
 	N_REASONS,
 };
 
@@ -59,8 +63,11 @@ struct verdict {
 	enum address_kind kind;
 	enum reason reason;
 	struct tally tally;
-	bool by_slices;      /* EndpointSlices decide, not pods */
-	const char *drained; /* why the node is; a literal. NULL: it is not */
+	bool by_slices; /* EndpointSlices decide, not pods */
+	bool cluster;   /* those of the whole cluster count, not only of this node */
+	const struct config_class *class; /* of the configuration */
+	int64_t min_ready;                /* as the class or the annotation has it */
+	const char *drained;              /* why the node is; a literal. NULL: it is not */
 	uint32_t tag;
 	uint32_t metric;
 };
@@ -75,9 +82,17 @@ size_t plan_service(const struct config *config, const struct cluster *cluster,
 /* What drains the node, by announce.drain_on, in words; NULL: nothing. A literal. */
 const char *plan_drain_trigger(const struct config *config, const struct k8s_object *node);
 
+/*
+ * What is wrong with the service's annotations, and what counts instead; NULL: nothing. For free().
+ */
+char *plan_complaint(const struct config *config, const struct k8s_object *service);
+
 /* One sentence for people: "2 of 3 pods on this node are ready". For free(). */
 char *verdict_text(const struct config *config, const struct verdict *verdict);
 
-#define ANNOTATION_PREFIX   "cosmolet.platformbuilds.io/"
-#define ANNOTATION_ANNOUNCE ANNOTATION_PREFIX "announce"
-#define ANNOTATION_DRAIN    ANNOTATION_PREFIX "drain"
+#define ANNOTATION_PREFIX    "cosmolet.platformbuilds.io/"
+#define ANNOTATION_ANNOUNCE  ANNOTATION_PREFIX "announce"
+#define ANNOTATION_DRAIN     ANNOTATION_PREFIX "drain"
+#define ANNOTATION_CLASS     ANNOTATION_PREFIX "class"
+#define ANNOTATION_SCOPE     ANNOTATION_PREFIX "scope"
+#define ANNOTATION_MIN_READY ANNOTATION_PREFIX "min-ready"

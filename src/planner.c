@@ -21,6 +21,7 @@ struct name {
 	char *name;
 	struct trace trace; /* in changed: of the event that touched it first */
 	bool undecided;     /* in by_slices: they are not known yet */
+	char *text;         /* in complaints: what was said */
 };
 
 static int name_cmp(const void *a, const void *b)
@@ -37,6 +38,7 @@ static void name_destroy(void *item)
 
 	free(name->namespace);
 	free(name->name);
+	free(name->text);
 	free(name);
 }
 
@@ -136,6 +138,28 @@ static bool awaits_any(const struct planner *planner)
 	return false;
 }
 
+/* Each complaint is told once, not with each pod that comes or goes. */
+static void complain(
+	struct planner *planner, const struct name *name, const struct k8s_object *service)
+{
+	auto_free char *text = service ? plan_complaint(planner->config, service) : NULL;
+	struct name *known = vec_find(&planner->complaints, name);
+
+	if (!text) {
+		if (known)
+			name_destroy(vec_remove(&planner->complaints, name));
+		return;
+	}
+	if (!known) {
+		known = name_new(name->namespace, name->name);
+		vec_insert(&planner->complaints, known);
+	}
+	if (known->text && !strcmp(known->text, text))
+		return;
+	str_set(&known->text, text);
+	log_warn("plan", text, "namespace=%s service=%s", name->namespace, name->name);
+}
+
 /* Rounds */
 
 /* true: the services that need EndpointSlices are others now. */
@@ -149,6 +173,7 @@ static bool plan_one(struct planner *planner, const struct name *name)
 
 	if (service)
 		n = plan_service(planner->config, planner->cluster, service, &verdicts);
+	complain(planner, name, service);
 	for (size_t i = 0; i < n; i++) {
 		by_slices = by_slices || verdicts[i].by_slices;
 		undecided = undecided || verdicts[i].reason == REASON_SLICES_UNKNOWN;
@@ -236,6 +261,7 @@ void planner_init(struct planner *planner, struct loop *loop, const struct confi
 	};
 	vec_init(&planner->changed, name_cmp);
 	vec_init(&planner->by_slices, name_cmp);
+	vec_init(&planner->complaints, name_cmp);
 	cluster->knows_slices = knows_slices;
 	cluster->knows_slices_data = planner;
 }
@@ -258,4 +284,5 @@ void planner_deinit(struct planner *planner)
 	loop_job_stop(&planner->job);
 	vec_deinit(&planner->changed, name_destroy);
 	vec_deinit(&planner->by_slices, name_destroy);
+	vec_deinit(&planner->complaints, name_destroy);
 }

@@ -23,8 +23,9 @@ struct planner {
 	struct k8s *k8s;
 	void (*before)(void *data); /* each round */
 	void *data;
-	struct vec changed;   /* struct name, of services to plan anew */
-	struct vec by_slices; /* struct name, of services that EndpointSlices decide */
+	struct vec changed;    /* struct name, of services to plan anew */
+	struct vec by_slices;  /* struct name, of services that EndpointSlices decide */
+	struct vec complaints; /* struct name, of services with annotations that are ignored */
 	struct loop_job job;
 	bool synced; /* the source has told everything for the first time */
 	bool held;   /* something that the source does not know is to be waited for */

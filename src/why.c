@@ -70,13 +70,52 @@ static void print_pods(FILE *out, const struct daemon *daemon, const struct k8s_
 		fprintf(out, "    none of them is on node %s\n", daemon->config->node);
 }
 
+/* EndpointSlices are known only where they decide. */
+static void print_slices(FILE *out, const struct daemon *daemon, const struct k8s_object *service)
+{
+	size_t first, end = cluster_slices(&daemon->cluster, service, &first);
+
+	for (size_t i = first; i < end; i++) {
+		const struct k8s_object *object = daemon->cluster.by_service.items[i];
+		const struct k8s_endpointslice *slice = &object->slice;
+		unsigned ready = 0, here = 0;
+
+		for (size_t j = 0; j < slice->n_endpoints; j++) {
+			const struct k8s_endpoint *endpoint = &slice->endpoints[j];
+
+			ready += endpoint->ready;
+			here += endpoint->node && !strcmp(endpoint->node, daemon->config->node);
+		}
+		fprintf(out,
+			"    endpointslice %s/%s: %zu endpoints, %u of them ready, %u on this node",
+			object->meta.namespace, object->meta.name, slice->n_endpoints, ready, here);
+		if (*object->meta.resource_version)
+			fprintf(out, " [resourceVersion %s]", object->meta.resource_version);
+		fputc('\n', out);
+	}
+}
+
+static void print_class(FILE *out, const struct daemon *daemon, const struct k8s_object *service)
+{
+	const struct k8s_map *annotations = &service->meta.annotations;
+	auto_free char *complaint = plan_complaint(daemon->config, service);
+
+	for (size_t i = 0; i < annotations->n; i++)
+		fprintf(out, "    its annotation %s is \"%s\"\n", annotations->pairs[i].key,
+			annotations->pairs[i].value);
+	if (complaint)
+		fprintf(out, "    but: %s\n", complaint);
+}
+
 static void print_service(FILE *out, const struct daemon *daemon, const struct k8s_object *service)
 {
 	fprintf(out, "  service %s/%s", service->meta.namespace, service->meta.name);
 	if (*service->meta.resource_version)
 		fprintf(out, " [resourceVersion %s]", service->meta.resource_version);
 	fputc('\n', out);
+	print_class(out, daemon, service);
 	print_pods(out, daemon, service);
+	print_slices(out, daemon, service);
 }
 
 /* What bgpd makes of it, neighbour by neighbour. */
@@ -170,6 +209,9 @@ static void print_view_address(
 		auto_free char *text = verdict_text(daemon->config, &row->verdict);
 
 		print_service(out, daemon, row->service);
+		if (row->verdict.class->name)
+			fprintf(out, "    it is of class %s of the configuration\n",
+				row->verdict.class->name);
 		fprintf(out, "    so as its %s this address is %s: %s\n",
 			address_kind_text(row->verdict.kind),
 			reason_is_up(row->verdict.reason) ? "wanted" : "not wanted", text);

@@ -90,6 +90,10 @@ static void service_word(struct k8s_object *object, const char *word, const char
 		service->headless = true;
 	} else if (!strcmp(word, "external-name")) {
 		service->type = K8S_EXTERNAL_NAME;
+	} else if (!strcmp(word, "external-local")) {
+		service->external_policy = K8S_POLICY_LOCAL;
+	} else if (!strcmp(word, "internal-local")) {
+		service->internal_policy = K8S_POLICY_LOCAL;
 	} else if (!strcmp(word, "publish-not-ready")) {
 		service->publish_not_ready = true;
 	} else {

@@ -41,7 +41,7 @@ START_TEST(an_empty_file_is_the_defaults)
 	setenv("NODE_NAME", "n1", 1);
 	ck_assert_msg(load("", &config, &error) == 0, "%s", error);
 	ck_assert_str_eq(config->node, "n1");
-	ck_assert_int_eq(config->announce_tag, 4711);
+	ck_assert_int_eq(config->defaults.tag, 4711);
 	ck_assert_int_eq(config->word, ZAPI_STATIC);
 	ck_assert_uint_eq(config->services_addresses, 7);
 	ck_assert_ptr_null(config->announce_vrf);
@@ -87,11 +87,11 @@ START_TEST(every_key_is_read)
 	ck_assert_uint_eq(config->services_allow.n, 3);
 	ck_assert_uint_eq(config->services_allow.items[2].len, 32);
 	ck_assert_str_eq(config->services_classes.items[0], "");
-	ck_assert_int_eq(config->services_min_ready, 3);
+	ck_assert_int_eq(config->defaults.min_ready, 3);
 	ck_assert_int_eq(config->word, ZAPI_TABLE_DIRECT);
 	ck_assert_uint_eq(config->instance, 200);
 	ck_assert_int_eq(config->announce_nexthop, ZAPI_UNREACHABLE);
-	ck_assert_int_eq(config->announce_tag, 4294967295);
+	ck_assert_int_eq(config->defaults.tag, 4294967295);
 	ck_assert_int_eq(config->announce_on_stop, ON_STOP_DRAIN);
 	ck_assert_int_eq(config->loopback_mode, LOOPBACK_ADDRESS);
 	ck_assert_str_eq(config->frr_socket_path, "/run/frr/zserv.api");
@@ -130,11 +130,11 @@ static const struct {
 } bad[] = {
 	{"announce:\n  tagg: 1\n", PATH
 		":2:3: announce.tagg: unknown key; allowed in announce are: redistribute, vrf, "
-		"nexthop, tag, metric, distance, on_stop, drain_tag, drain_seconds, drain_on, "
-		"wait_for"},
+		"nexthop, tag, metric, degraded_tag, weight, weight_limit, withdraw_on, distance, "
+		"on_stop, drain_tag, drain_seconds, drain_on, wait_for"},
 	{"anounce: 1\n",
 		PATH ":1:1: anounce: unknown key; allowed are: node, kubernetes, services, "
-		     "announce, fail_static, loopback, frr, http, metrics, logging"},
+		     "announce, fail_static, loopback, frr, http, metrics, logging, classes"},
 	{"announce: {tag: lots}\n",
 		PATH ":1:17: announce.tag: must be a number from 1 to 4294967295"},
 	{"announce: {tag: 0}\n",
@@ -199,6 +199,36 @@ static const struct {
 		PATH ":2:23: services.namespace_selector: \"team=shop,tier~x\", at character 11: "
 		     "expected the key of a label; write terms like a=b, a!=b, a in (b,c), a notin "
 		     "(b,c), a or !a, with commas between them"},
+	{"services: {min_ready: 0}\n",
+		PATH ":1:23: services.min_ready: 0 is not allowed; write a number from 1 to "
+		     "1000000"},
+	{"services: {min_ready: 101%}\n",
+		PATH ":1:23: services.min_ready: must be a number from 1 to 1000000, or a share "
+		     "from 1% to 100%"},
+	{"classes: [a]\n", PATH ":1:1: classes: must hold classes by their names"},
+	{"classes: {A b: {}}\n", PATH ":1:11: classes.A b: \"A b\" is no name; write lower case "
+				      "letters, digits and hyphens"},
+	{"classes: {a: 7}\n",
+		PATH ":1:11: classes.a: must hold keys of its own, like \"tag: 100\""},
+	{"classes:\n  a:\n    drain_tag: 7\n",
+		PATH ":3:5: classes.a.drain_tag: unknown key; a class may have: tag, metric, "
+		     "degraded_tag, min_ready, scope, weight, weight_limit, namespaces, nodes"},
+	{"classes: {a: {tag: x}}\n",
+		PATH ":1:20: classes.a.tag: must be a number from 1 to 4294967295"},
+	{"classes: {a: {tag: 4713}}\n",
+		PATH ":1:14: classes.a: announce.drain_tag, 4713, must differ from all tags of "
+		     "healthy and degraded addresses"},
+	{"classes: {a: {tag: 4710, weight: tag}}\n",
+		PATH ":1:14: classes.a: announce.drain_tag, 4713, must differ from all tags of "
+		     "healthy and degraded addresses"},
+	{"classes: {a: {tag: 7, degraded_tag: 7}}\n",
+		PATH ":1:14: classes.a: the degraded_tag, 7, must differ from the tags of healthy "
+		     "addresses"},
+	{"classes: {a: {nodes: 'x in'}}\n",
+		PATH ":1:14: classes.a: nodes: \"x in\", at character 5: expected ( and values; "
+		     "write terms "
+		     "like a=b, a!=b, a in (b,c), a notin (b,c), a or !a, with commas between "
+		     "them"},
 	{"http: {listen: 9474}\n",
 		PATH ":1:16: http.listen: must be a word (put it in quotes if need be)"},
 	{"http: {listen: 'localhost:9474'}\n", PATH
@@ -246,6 +276,10 @@ static const struct {
 	{"", "", CHANGE_NONE, ""},
 	{"services: {min_ready: 1}", "", CHANGE_NONE, ""},
 	{"", "services: {min_ready: 2}", CHANGE_LIVE, "services.min_ready: 1 -> 2"},
+	{"", "services: {min_ready: 50%}", CHANGE_LIVE, "services.min_ready: 1 -> 50%"},
+	{"classes: {a: {tag: 1}, b: {}}", "classes: {a: {tag: 2, nodes: x}, c: {}}", CHANGE_RESTART,
+		"classes.a.tag: 1 -> 2; classes.a.nodes: unset -> \"x\"; classes.b: removed; "
+		"classes.c: added"},
 	{"", "services: {allow: [10.0.0.0/8], addresses: [cluster_ip]}", CHANGE_LIVE,
 		"services.addresses: [cluster_ip, load_balancer_ip, external_ip] -> [cluster_ip]; "
 		"services.allow: [] -> [\"10.0.0.0/8\"]"},
@@ -276,7 +310,7 @@ START_TEST(tags_are_inherited_once)
 	config_inherit_tags(second, first);
 	ck_assert_uint_eq(second->n_tags, 3);
 	ck_assert_uint_eq(second->tags[2], 2);
-	for (uint32_t tag = 10; tag < 40; tag++) {
+	for (uint32_t tag = 10; tag < 10 + CONFIG_N_TAGS; tag++) {
 		auto_free char *yaml = xasprintf("announce: {tag: %u, drain_tag: 2}", tag);
 		auto_config struct config *next = loaded(yaml);
 
@@ -287,7 +321,7 @@ START_TEST(tags_are_inherited_once)
 		second = TAKE(next);
 	}
 	ck_assert_uint_eq(second->n_tags, CONFIG_N_TAGS);
-	ck_assert_uint_eq(second->tags[2], 38);
+	ck_assert_uint_eq(second->tags[2], 10 + CONFIG_N_TAGS - 2);
 }
 END_TEST
 

@@ -6,9 +6,13 @@
 
 #include <string.h>
 
-#define WEB_POD "label=app:web ip=10.0.0.1 ip=fd00:1::1"
-#define WEB     "cluster=10.96.0.1 select=app:web"
-#define EXCLUDE "label=node.kubernetes.io/exclude-from-external-load-balancers:"
+#define WEB_POD   "label=app:web ip=10.0.0.1 ip=fd00:1::1"
+#define WEB       "cluster=10.96.0.1 select=app:web"
+#define CLASS     "cosmolet.platformbuilds.io/class"
+#define SCOPE     "cosmolet.platformbuilds.io/scope"
+#define MIN_READY "cosmolet.platformbuilds.io/min-ready"
+#define GOLD      "classes: {gold: {min_ready: 2}}"
+#define EXCLUDE   "label=node.kubernetes.io/exclude-from-external-load-balancers:"
 
 #define SELECTOR "services: {namespace_selector: team=shop}"
 
@@ -48,6 +52,72 @@ static const struct {
 		.verdicts = "10.96.0.1=not_ready"},
 	{"min_ready reached", "services: {min_ready: 2}", WEB,
 		{WEB_POD " ready", WEB_POD " ready", WEB_POD}, .verdicts = "10.96.0.1=ready"},
+	{"terminating pods count if there are no others", "services: {min_ready: 2}", WEB,
+		{WEB_POD " ready deleting", WEB_POD " ready deleting"},
+		.verdicts = "10.96.0.1=terminating_but_serving"},
+	{"a share is rounded up", "services: {min_ready: 50%}", WEB,
+		{WEB_POD " ready", WEB_POD, WEB_POD}, .verdicts = "10.96.0.1=not_ready"},
+	{"a share that is reached", "services: {min_ready: 50%}", WEB,
+		{WEB_POD " ready", WEB_POD " ready", WEB_POD}, .verdicts = "10.96.0.1=ready"},
+	{"a share of nothing is one", "services: {min_ready: 50%}", WEB, {NULL},
+		.verdicts = "10.96.0.1=no_pods"},
+	{"a share of those of the family", "services: {min_ready: 100%}", WEB " cluster=fd00::1",
+		{WEB_POD " ready", "label=app:web ip=10.0.0.2 ready"},
+		.verdicts = "10.96.0.1=ready fd00::1=ready"},
+	{"degraded", "services: {min_ready: 2}\nannounce: {degraded_tag: 9}", WEB,
+		{WEB_POD " ready", WEB_POD}, .verdicts = "10.96.0.1=degraded"},
+	{"none at all is not degraded", "services: {min_ready: 2}\nannounce: {degraded_tag: 9}",
+		WEB, {WEB_POD, WEB_POD}, .verdicts = "10.96.0.1=not_ready"},
+	/* annotations */
+	{"min-ready", "", WEB " annotation=" MIN_READY ":2", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=not_ready"},
+	{"min-ready as a share", "", WEB " annotation=" MIN_READY ":100%",
+		{WEB_POD " ready", WEB_POD}, .verdicts = "10.96.0.1=not_ready"},
+	{"min-ready of nonsense", "", WEB " annotation=" MIN_READY ":many", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=ready"},
+	{"min-ready that is not allowed", "services: {annotations: [class]}",
+		WEB " annotation=" MIN_READY ":2", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=ready"},
+	{"announce that is not allowed", "services: {annotations: [class]}",
+		WEB " annotation=cosmolet.platformbuilds.io/announce:false", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=ready"},
+	/* classes of ours */
+	{"a class needs more", GOLD, WEB " annotation=" CLASS ":gold", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=not_ready"},
+	{"an annotation is nearer than a class", GOLD,
+		WEB " annotation=" CLASS ":gold annotation=" MIN_READY ":1", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=ready"},
+	{"a class that does not exist", GOLD, WEB " annotation=" CLASS ":silver",
+		{WEB_POD " ready"}, .verdicts = "10.96.0.1=ready"},
+	{"a class of other namespaces", "classes: {gold: {min_ready: 2, namespaces: [shop]}}",
+		WEB " annotation=" CLASS ":gold", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=ready"},
+	{"a class of other nodes", "classes: {gold: {nodes: rack=b}}",
+		WEB " annotation=" CLASS ":gold", {WEB_POD " ready"}, "label=rack:a",
+		.verdicts = "10.96.0.1=node_of_class"},
+	{"a class of this node", "classes: {gold: {nodes: rack=b}}",
+		WEB " annotation=" CLASS ":gold", {WEB_POD " ready"}, "label=rack:b",
+		.verdicts = "10.96.0.1=ready"},
+	/* scopes */
+	{"in the cluster", "services: {scope: cluster}", WEB, {NULL},
+		.slice = "of=web endpoint=other:rs", .verdicts = "10.96.0.1=ready"},
+	{"nowhere in the cluster", "services: {scope: cluster}", WEB, {WEB_POD " ready"},
+		.slice = "of=web endpoint=other:", .verdicts = "10.96.0.1=not_ready"},
+	{"of the other family in the cluster", "services: {scope: cluster}", WEB, {NULL},
+		.slice = "of=web ipv6 endpoint=other:rs", .verdicts = "10.96.0.1=not_ready"},
+	{"by the policies, Cluster", "services: {scope: auto}", WEB " lb=192.0.2.1", {NULL},
+		.slice = "of=web endpoint=other:rs", .verdicts = "10.96.0.1=ready 192.0.2.1=ready"},
+	{"by the external one", "services: {scope: auto}", WEB " lb=192.0.2.1 external-local",
+		{NULL}, .slice = "of=web endpoint=other:rs",
+		.verdicts = "10.96.0.1=ready 192.0.2.1=no_pods"},
+	{"by the internal one", "services: {scope: auto}", WEB " lb=192.0.2.1 internal-local",
+		{NULL}, .slice = "of=web endpoint=other:rs",
+		.verdicts = "10.96.0.1=no_pods 192.0.2.1=ready"},
+	{"a scope by annotation", "", WEB " annotation=" SCOPE ":cluster", {NULL},
+		.slice = "of=web endpoint=other:rs", .verdicts = "10.96.0.1=ready"},
+	{"an endpoint that stands there twice is one", "services: {scope: cluster, min_ready: 2}",
+		WEB, {NULL}, .slice = "of=web endpoint=other:rs7 endpoint=other:rs8",
+		.verdicts = "10.96.0.1=ready"},
 	/* families */
 	{"dual stack", "", WEB " cluster=fd00::1", {WEB_POD " ready"},
 		.verdicts = "10.96.0.1=ready fd00::1=ready"},
@@ -119,6 +189,16 @@ static const struct {
 		"taint=ToBeDeletedByClusterAutoscaler", .verdicts = "10.96.0.1=ready"},
 	{"no network", "", WEB, {WEB_POD " ready"}, "network-unavailable",
 		.verdicts = "10.96.0.1=node_network_unavailable"},
+	{"no network, which is not asked", "announce: {withdraw_on: []}", WEB " lb=192.0.2.1",
+		{WEB_POD " ready"}, "network-unavailable " EXCLUDE "true",
+		.verdicts = "10.96.0.1=ready 192.0.2.1=ready"},
+	{"not ready, which is asked", "announce: {withdraw_on: [not_ready]}", WEB,
+		{WEB_POD " ready"}, "unschedulable", .verdicts = "10.96.0.1=node_not_ready"},
+	{"out of service, which is asked", "announce: {withdraw_on: [out_of_service]}", WEB,
+		{WEB_POD " ready"}, "taint=node.kubernetes.io/out-of-service",
+		.verdicts = "10.96.0.1=node_out_of_service"},
+	{"a deletion that waits for finalizers", "announce: {withdraw_on: []}", WEB " deleting",
+		{WEB_POD " ready"}, .verdicts = "10.96.0.1=ready"},
 	{"cordon alone changes nothing", "", WEB, {WEB_POD " ready"}, "unschedulable",
 		.verdicts = "10.96.0.1=ready"},
 	/* without a selector */
@@ -216,6 +296,90 @@ START_TEST(decides)
 }
 END_TEST
 
+static const struct {
+	const char *config;
+	const char *service; /* besides WEB */
+	unsigned ready, not_ready;
+	uint32_t tag, metric;
+} marks[] = {
+	{"announce: {tag: 5, metric: 6}", "", 1, 0, 5, 6},
+	{"classes: {gold: {tag: 7, metric: 8}}", "", 1, 0, 4711, 0},
+	{"classes: {gold: {tag: 7, metric: 8}}", " annotation=" CLASS ":gold", 1, 0, 7, 8},
+	{"announce: {tag: 5, metric: 6}\nclasses: {gold: {tag: 7}}", " annotation=" CLASS ":gold",
+		1, 0, 7, 6},
+	{"announce: {degraded_tag: 9}\nservices: {min_ready: 2}", "", 1, 0, 9, 0},
+	{"announce: {degraded_tag: 9}\nservices: {min_ready: 2}", "", 2, 1, 4711, 0},
+	/* weights */
+	{"announce: {weight: metric, weight_limit: 3, metric: 100}", "", 1, 1, 4711, 102},
+	{"announce: {weight: metric, weight_limit: 3, metric: 100}", "", 3, 0, 4711, 100},
+	{"announce: {weight: metric, weight_limit: 3, metric: 100}", "", 4, 0, 4711, 100},
+	{"announce: {weight: metric, metric: 4294967290}", "", 1, 0, 4711, UINT32_MAX},
+	{"announce: {weight: tag, weight_limit: 3, tag: 100}", "", 1, 0, 100, 0},
+	{"announce: {weight: tag, weight_limit: 3, tag: 100}", "", 2, 2, 101, 0},
+	{"announce: {weight: tag, weight_limit: 3, tag: 100}", "", 5, 0, 102, 0},
+	{"announce: {weight: tag, tag: 100, degraded_tag: 9}\nservices: {min_ready: 3}", "", 2, 0,
+		9, 0},
+};
+
+START_TEST(routes_are_marked)
+{
+	auto_config struct config *config = config_of(marks[_i].config);
+	auto_free struct verdict *verdicts = NULL;
+	auto_free char *words = xasprintf(WEB "%s", marks[_i].service);
+	struct cluster cluster;
+
+	cluster_init(&cluster, ignore, NULL);
+	take(&cluster, service("default/web", words));
+	for (unsigned i = 0; i < marks[_i].ready + marks[_i].not_ready; i++) {
+		auto_free char *key = xasprintf("default/pod-%u", i);
+
+		take(&cluster, pod(key, i < marks[_i].ready ? WEB_POD " ready" : WEB_POD));
+	}
+	ck_assert_uint_eq(plan_service(config, &cluster, cluster.services.items[0], &verdicts), 1);
+	ck_assert(reason_is_up(verdicts[0].reason));
+	ck_assert_uint_eq(verdicts[0].tag, marks[_i].tag);
+	ck_assert_uint_eq(verdicts[0].metric, marks[_i].metric);
+	cluster_deinit(&cluster);
+}
+END_TEST
+
+static const struct {
+	const char *annotation;
+	const char *complaint; /* NULL: none */
+} complaints[] = {
+	{CLASS ":gold", NULL},
+	{CLASS ":silver", "annotation " CLASS ": the configuration has no class \"silver\"; it is "
+			  "ignored"},
+	{CLASS ":closed", "annotation " CLASS ": services of this namespace may not name the class "
+			  "\"closed\"; it is ignored"},
+	{SCOPE ":auto", NULL},
+	{SCOPE ":here",
+		"annotation " SCOPE ": \"here\" is not allowed; write local, auto or cluster; "
+		"it is ignored"},
+	{MIN_READY ":0",
+		"annotation " MIN_READY ": \"0\" is not allowed; write a number, or a share "
+		"like \"50%\"; it is ignored"},
+	{"cosmolet.platformbuilds.io/announce:nope",
+		"annotation cosmolet.platformbuilds.io/announce: \"nope\" is no boolean; write "
+		"\"true\" or \"false\"; it is ignored"},
+};
+
+START_TEST(annotations_are_complained_of)
+{
+	auto_config struct config *config =
+		config_of("classes: {gold: {}, closed: {namespaces: [shop]}}");
+	auto_free char *words = xasprintf(WEB " annotation=%s", complaints[_i].annotation);
+	struct k8s_object *object = service("default/web", words);
+	auto_free char *text = plan_complaint(config, object);
+
+	if (complaints[_i].complaint)
+		ck_assert_str_eq(text, complaints[_i].complaint);
+	else
+		ck_assert_ptr_null(text);
+	k8s_object_free(object);
+}
+END_TEST
+
 START_TEST(slices_are_asked_for_only_where_they_decide)
 {
 	static const struct {
@@ -259,7 +423,7 @@ START_TEST(says_it_in_words)
 		1);
 	text = verdict_text(config, &verdicts[0]);
 	ck_assert_str_eq(text, "1 of 2 pods on this node are ready, 2 are needed "
-			       "(services.min_ready); b: CrashLoopBackOff");
+			       "(min_ready); b: CrashLoopBackOff");
 	ck_assert_uint_eq(verdicts[0].tag, 4711);
 	cluster_deinit(&cluster);
 }
@@ -328,6 +492,8 @@ int main(void)
 	TCase *tcase = tcase_create("plan");
 
 	tcase_add_loop_test(tcase, decides, 0, (int)N_ELEMENTS(cases));
+	tcase_add_loop_test(tcase, routes_are_marked, 0, (int)N_ELEMENTS(marks));
+	tcase_add_loop_test(tcase, annotations_are_complained_of, 0, (int)N_ELEMENTS(complaints));
 	tcase_add_test(tcase, slices_are_asked_for_only_where_they_decide);
 	tcase_add_test(tcase, says_it_in_words);
 	tcase_add_loop_test(tcase, triggers_drain_the_node, 0, (int)N_ELEMENTS(drains));
