@@ -93,3 +93,10 @@ def test_bench_scrape() -> None:
     assert list(figures) == ['cosmolet', "Python's client"] and all(len(cells) == 3 for cells in figures.values())
     assert list(ratios) == ['ratio'] and all_positive(figures) and all_positive(ratios)
     assert re.search(r'^cosmolet: [\d.]+ ms of the processor; a turn of the loop at most [\d.]+ s$', output, re.M)
+
+
+def test_bench_loopback() -> None:
+    figures, = tables(bench('loopback', f'--addresses={10000 if LONG else 500}', f'--repeat={3 if LONG else 1}'))
+    assert list(figures) == [f'{who}, {mode}' for mode in ('local-route', 'address')
+                             for who in ('cosmolet', 'ip -batch', 'ip -batch : cosmolet')]
+    assert all_positive(figures)
