@@ -496,6 +496,7 @@ static void route_news(struct announce *announce, const struct zapi_event *event
 {
 	struct vip *vip = find_vip(announce, &event->prefix);
 	char buf[PREFIX_STRLEN];
+	unsigned suppressed;
 
 	if (!vip)
 		return;
@@ -522,9 +523,10 @@ static void route_news(struct announce *announce, const struct zapi_event *event
 	tell(vip, event->state == ZAPI_REDISTRIBUTED ? "zebra has selected the route"
 		  : vip->note                        ? vip->note
 						     : zapi_route_state_text(event->state));
-	if (event->state == ZAPI_REJECTED)
-		log_warn("zapi", "zebra does not use our route", "address=%s reason=%s",
-			prefix_address(&vip->address, buf), event->text);
+	if (event->state == ZAPI_REJECTED && log_allowed(&announce->reject_limit, &suppressed))
+		log_warn("zapi", "zebra does not use our route",
+			"address=%s reason=%s suppressed=%u", prefix_address(&vip->address, buf),
+			event->text, suppressed);
 }
 
 void announce_zebra(struct announce *announce, const struct zapi_event *event)

@@ -83,6 +83,7 @@ struct announce {
 	struct vec owners; /* struct owner, by namespace and name */
 	size_t n_binding;
 	struct log_limit bind_limit;
+	struct log_limit reject_limit;
 	bool synced;
 	bool completing; /* zebra is to hear that this was all, once everything is bound */
 	bool zebra_up;

@@ -166,6 +166,15 @@ static void on_source(void *data)
 
 /* zebra's events */
 
+/* What zebra or the kernel could make us say for ever. */
+static void log_limited(struct log_limit *limit, const char *room, const char *text)
+{
+	unsigned suppressed;
+
+	if (log_allowed(limit, &suppressed))
+		log_warn(room, "problem", "text=%s suppressed=%u", text, suppressed);
+}
+
 static void log_connected(const struct daemon *daemon)
 {
 	struct zapi_status status;
@@ -212,7 +221,7 @@ static void take_zebra_event(struct daemon *daemon, const struct zapi_event *eve
 		bgpd_zebra_down(daemon->bgpd);
 		end_if_locked_out(daemon);
 		break;
-	case ZAPI_EVENT_PROBLEM: log_warn("zapi", "problem", "text=%s", event->text); break;
+	case ZAPI_EVENT_PROBLEM: log_limited(&daemon->zebra_limit, "zapi", event->text); break;
 	case ZAPI_EVENT_ROUTE:
 		if (daemon->stopping)
 			break;
@@ -261,8 +270,9 @@ static void on_bound(
 
 static void on_loopback_problem(void *data, const char *text)
 {
-	(void)data;
-	log_warn("loopback", "problem", "text=%s", text);
+	struct daemon *daemon = data;
+
+	log_limited(&daemon->loopback_limit, "loopback", text);
 }
 
 /* Questions */

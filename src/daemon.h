@@ -58,6 +58,8 @@ struct daemon {
 	char *advice[SYSCTL_ADVICE]; /* about sysctls, as it was logged */
 	size_t n_advice;
 	struct log_limit problem_limit;
+	struct log_limit zebra_limit;
+	struct log_limit loopback_limit;
 	int lock_fd;
 	double started;
 	bool gate_passed; /* in this life of the process */
