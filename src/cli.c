@@ -11,12 +11,13 @@
 #include "look.h"
 #include "metrics.h"
 #include "revision.h"
+#include "table.h"
+#include "watch.h"
 
 #include <getopt.h>
 #include <jansson.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #define DEFAULT_CONFIG "/etc/cosmolet/cosmolet.yaml"
 #define DEFAULT_LISTEN "127.0.0.1:9474"
@@ -24,7 +25,8 @@
 struct call {
 	const char *config_path; /* NULL: not given */
 	const char *http;        /* NULL: not given */
-	const char *output;      /* "table", "json" */
+	const char *output;      /* "table", "json", "wide" */
+	bool watch;
 	bool keys;
 	bool metrics;
 	bool dry_run;
@@ -178,157 +180,69 @@ static int run_why(const struct call *call)
 	return status == 200 ? EXIT_FINE : EXIT_FAILED;
 }
 
-static const char *string_of(const json_t *json, const char *key, const char *otherwise)
-{
-	const char *value = json_string_value(json_object_get(json, key));
+/* Whom to ask again and again. */
+struct whom {
+	char *listen;
+	char *token; /* NULL: it takes none */
+};
 
-	return value ? value : otherwise;
+/* The daemon's status; NULL and *out_error (for free()) if it does not tell. */
+static json_t *ask_status(const struct whom *whom, char **out_error)
+{
+	auto_free char *body = NULL;
+	json_t *json;
+	int status = 0;
+
+	if (http_get(whom->listen, whom->token, "/status", &status, &body, out_error) < 0)
+		return NULL;
+	json = json_loads(body, 0, NULL);
+	if (status == 200 && json_is_object(json))
+		return json;
+	json_decref(json);
+	*out_error = xasprintf("the answer is no status: %s", body);
+	return NULL;
 }
 
-static void print_age(const json_t *since)
+static json_t *on_watch(void *data, char **out_error)
 {
-	double s = wall_now() - json_number_value(since);
-
-	if (!since)
-		printf("%-8s", "-");
-	else if (s < 100)
-		printf("%-8.0f", s < 0 ? 0 : s);
-	else if (s < 6000)
-		printf("%-7.0fm", s / 60);
-	else if (s < 360000)
-		printf("%-7.0fh", s / 3600);
-	else
-		printf("%-7.0fd", s / 86400);
+	return ask_status(data, out_error);
 }
 
-/* To how many of the established neighbours of its family an address is advertised. */
-static void print_neighbors(const json_t *json, const json_t *bgp)
+static void print_status(const json_t *json, bool wide)
 {
-	const json_t *names = json_object_get(json, "neighbors"), *neighbor;
-	auto_free char *text = NULL;
-	size_t i, of = 0;
+	struct table_look look = {.wide = wide, .colour = watch_has_colours()};
 
-	if (!bgp)
-		return;
-	json_array_foreach (json_object_get(bgp, "neighbors"), i, neighbor)
-		of += json_equal(json_object_get(neighbor, "family"),
-			      json_object_get(json, "family")) &&
-		      !strcmp(string_of(neighbor, "state", ""), "Established");
-	text = names ? xasprintf("%zu/%zu", json_array_size(names), of) : xstrdup("-");
-	printf("%-6s ", text);
-}
-
-static void print_bgp(const json_t *bgp)
-{
-	const json_t *neighbors = json_object_get(bgp, "neighbors"), *neighbor;
-	const char *error = string_of(bgp, "error", "");
-	size_t i, up = 0;
-
-	if (!bgp)
-		return;
-	json_array_foreach (neighbors, i, neighbor)
-		up += !strcmp(string_of(neighbor, "state", ""), "Established");
-	if (json_object_get(bgp, "age_seconds"))
-		printf("bgp         %zu of %zu sessions established, %.0f s ago%s%s\n", up,
-			json_array_size(neighbors),
-			json_number_value(json_object_get(bgp, "age_seconds")), *error ? "; " : "",
-			error);
-	else
-		printf("bgp         not known%s%s\n", *error ? ": " : "", error);
-}
-
-static void print_address(const json_t *json, int width, const json_t *bgp)
-{
-	const json_t *services = json_object_get(json, "services");
-	const char *note = string_of(json, "note", "");
-
-	printf("%-*s %-12s ", width, string_of(json, "address", ""), string_of(json, "state", ""));
-	print_age(json_object_get(json, "since"));
-	if (json_object_get(json, "tag"))
-		printf(" %-10lld", (long long)json_integer_value(json_object_get(json, "tag")));
-	else
-		printf(" %-10s", "-");
-	printf(" %-14s ", string_of(json, "zebra", "-"));
-	print_neighbors(json, bgp);
-	for (size_t i = 0; i < json_array_size(services); i++)
-		printf("%s%s", i ? "," : "", json_string_value(json_array_get(services, i)));
-	printf("  %s%s%s\n", string_of(json, "why", "no service has it"), *note ? "; " : "", note);
-}
-
-/* What would be done, where nothing is. */
-static void print_would(const json_t *would)
-{
-	const json_t *withdraw = json_object_get(would, "withdraw"), *prefix;
-	size_t i;
-
-	if (!would)
-		return;
-	printf("dry run     nothing is changed; it would announce %lld and withdraw %zu routes",
-		(long long)json_integer_value(json_object_get(would, "announce")),
-		json_array_size(withdraw));
-	json_array_foreach (withdraw, i, prefix)
-		printf("%s %s", i ? "," : ":", json_string_value(prefix));
-	putchar('\n');
-}
-
-static void print_status(const json_t *json)
-{
-	const json_t *zebra = json_object_get(json, "zebra");
-	const json_t *kubernetes = json_object_get(json, "kubernetes");
-	const json_t *bgp = json_object_get(json, "bgp");
-	const json_t *addresses = json_object_get(json, "addresses"), *address, *problem;
-	int width = 15;
-	size_t i;
-
-	printf("node        %s, cosmolet %s", string_of(json, "node", ""),
-		string_of(json, "cosmolet", ""));
-	if (strcmp(string_of(json, "drain", "none"), "none") != 0)
-		printf(", drained (%s): %s", string_of(json, "drain", ""),
-			string_of(json, "drained_by", ""));
-	else if (json_is_true(json_object_get(json, "draining")))
-		printf(", draining");
-	putchar('\n');
-	printf("kubernetes  %s, %s, %lld services, %lld pods\n", string_of(kubernetes, "from", ""),
-		json_is_true(json_object_get(kubernetes, "synced")) ? "synced" : "not synced yet",
-		(long long)json_integer_value(json_object_get(kubernetes, "services")),
-		(long long)json_integer_value(json_object_get(kubernetes, "pods")));
-	printf("zebra       %s, FRR %s, redistribute %s, %lld routes, %lld confirmed\n",
-		json_is_true(json_object_get(zebra, "connected")) ? "connected" : "not connected",
-		string_of(zebra, "release", "unknown"), string_of(zebra, "redistribute", ""),
-		(long long)json_integer_value(json_object_get(zebra, "routes")),
-		(long long)json_integer_value(json_object_get(zebra, "redistributed")));
-	print_bgp(bgp);
-	print_would(json_object_get(json, "would"));
-	json_array_foreach (json_object_get(json, "problems"), i, problem)
-		printf("problem     %s\n", json_string_value(problem));
-	putchar('\n');
-	json_array_foreach (addresses, i, address)
-		width = MAX(width, (int)strlen(string_of(address, "address", "")));
-	printf("%-*s %-12s %-8s %-10s %-14s %s%s\n", width, "ADDRESS", "STATE", "SINCE", "TAG",
-		"ZEBRA", bgp ? "BGP    " : "", "SERVICE  WHY");
-	json_array_foreach (addresses, i, address)
-		print_address(address, width, bgp);
+	table_print_head(json, &look, stdout);
+	table_print_addresses(json, &look, stdout);
 }
 
 static int run_status(const struct call *call)
 {
-	auto_free char *body = NULL;
+	bool wide = !strcmp(call->output, "wide"), as_json = !strcmp(call->output, "json");
+	auto_free char *error = NULL;
+	auto_free char *listen = NULL;
+	auto_free char *token = NULL;
 	json_auto_t *json = NULL;
-	int status = 0, r = ask_daemon(call, "/status", &status, &body);
+	int code = EXIT_FAILED;
+	struct whom whom;
 
-	if (r)
-		return r;
-	json = json_loads(body, 0, NULL);
-	if (status != 200 || !json) {
-		fprintf(stderr, "cosmolet: the answer is no status: %s\n", body);
+	listen = listen_of(call, &code, &token);
+	if (!listen)
+		return code;
+	whom = (struct whom){listen, token};
+	if (call->watch)
+		return watch_run(on_watch, &whom, wide, as_json);
+	json = ask_status(&whom, &error);
+	if (!json) {
+		fprintf(stderr, "cosmolet: %s\n", error);
 		return EXIT_FAILED;
 	}
-	if (!strcmp(call->output, "json")) {
+	if (as_json) {
 		json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(13));
 		putchar('\n');
-		return EXIT_FINE;
+	} else {
+		print_status(json, wide);
 	}
-	print_status(json);
 	return EXIT_FINE;
 }
 
@@ -343,8 +257,11 @@ static const struct command commands[] = {
 	{"check", "[FILE | --keys | --metrics]", "km", 0, 1, run_check,
 		"Checks a configuration and prints what it comes to; --keys prints the table of "
 		"all keys, --metrics that of all metrics."},
-	{"status", "[-o table|json] [--config FILE | --http ADDRESS:PORT]", "coh", 0, 0, run_status,
-		"Shows what a running cosmolet announces, and what zebra has confirmed."},
+	{"status", "[-w] [-o table|wide|json] [--config FILE | --http ADDRESS:PORT]", "cohw", 0, 0,
+		run_status,
+		"Shows what a running cosmolet announces, and what zebra has confirmed. -w "
+		"(--watch) goes on: on a terminal as a screen that follows, else with a table, or "
+		"one line of JSON, for each change."},
 	{"why", "ADDRESS|NAMESPACE/NAME [--config FILE | --http ADDRESS:PORT]", "ch", 1, 1, run_why,
 		"Tells why an address or a service is announced, or is not."},
 	{"zebra", "[-o table|json] [--config FILE]", "co", 0, 0, run_zebra,
@@ -384,13 +301,14 @@ static int parse(const struct command *command, int argc, char **argv, struct ca
 {
 	static const struct option long_options[] = {{"config", required_argument, NULL, 'c'},
 		{"http", required_argument, NULL, 'h'}, {"output", required_argument, NULL, 'o'},
-		{"keys", no_argument, NULL, 'k'}, {"metrics", no_argument, NULL, 'm'},
-		{"dry-run", no_argument, NULL, 'n'}, {"help", no_argument, NULL, '?'}, {0}};
+		{"keys", no_argument, NULL, 'k'}, {"watch", no_argument, NULL, 'w'},
+		{"metrics", no_argument, NULL, 'm'}, {"dry-run", no_argument, NULL, 'n'},
+		{"help", no_argument, NULL, '?'}, {0}};
 	int option;
 
 	opterr = 0;
 	optind = 1;
-	while ((option = getopt_long(argc, argv, "c:o:", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:o:w", long_options, NULL)) != -1) {
 		if (option == '?' && !optopt && !strcmp(argv[optind - 1], "--help")) {
 			printf("usage: cosmolet %s %s\n%s\n", command->name, command->arguments,
 				command->help);
@@ -405,6 +323,8 @@ static int parse(const struct command *command, int argc, char **argv, struct ca
 			call->http = optarg;
 		else if (option == 'o')
 			call->output = optarg;
+		else if (option == 'w')
+			call->watch = true;
 		else if (option == 'n')
 			call->dry_run = true;
 		else if (option == 'm')
@@ -416,8 +336,10 @@ static int parse(const struct command *command, int argc, char **argv, struct ca
 	call->words = argv + optind;
 	if (call->n_words < command->min_words || call->n_words > command->max_words)
 		return usage_error(command, "too few or too many arguments");
-	if (strcmp(call->output, "table") != 0 && strcmp(call->output, "json") != 0)
-		return usage_error(command, "-o takes table or json");
+	if (strcmp(call->output, "table") != 0 && strcmp(call->output, "json") != 0 &&
+		!(takes(command, 'w') && !strcmp(call->output, "wide")))
+		return usage_error(command, takes(command, 'w') ? "-o takes table, wide or json"
+								: "-o takes table or json");
 	return 0;
 }
 

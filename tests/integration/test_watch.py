@@ -1,0 +1,221 @@
+"""cosmolet status in a real terminal, at several sizes; and in a pipe."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+from cosmolet import Cosmolet, pod, service
+from lab import Lab
+from sandbox import wait_until
+
+WEB, DNS, TAKEN = '10.96.0.10', '10.96.0.53', '10.96.0.99'
+EVIL = 'evil\x1b]0;owned\x07\x9b31m'
+
+
+class Terminal:
+    """A pseudo-terminal with a command in it. screen() is what a person would see, as far as cosmolet's sequences go."""
+
+    def __init__(self, daemon: Cosmolet, *arguments: str, rows: int, columns: int, **environment: str) -> None:
+        self.master, self.slave = pty.openpty()
+        self.rows, self.columns = rows, columns
+        self.resize(rows, columns)
+        self.before = termios.tcgetattr(self.slave)
+        self.raw = ''
+        self.process = daemon.node.popen([str(daemon.binary), *arguments], stdin=self.slave, stdout=self.slave, stderr=self.slave,
+                                         start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+                                         env={**os.environ, 'TERM': 'xterm', **environment})
+
+    def resize(self, rows: int, columns: int) -> None:
+        self.rows, self.columns = rows, columns
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))  # and SIGWINCH
+
+    def type(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def read(self) -> str:
+        while select.select([self.master], [], [], 0)[0]:
+            self.raw += os.read(self.master, 65536).decode()
+        return self.raw
+
+    def screen(self) -> list[str]:
+        """The lines after the last whole drawing."""
+        lines = [''] * (self.rows + 1)
+        row = 0
+        for sequence, text in re.findall(r'(?:\x1b\[([\d;?]*[A-Za-z]))?([^\x1b]*)', self.read()):
+            kind, numbers = sequence[-1:], sequence[:-1]
+            if kind == 'H':
+                row = int(numbers.split(';')[0])
+                if row < len(lines):
+                    lines[row] = ''
+            elif kind == 'J':
+                lines[row:] = [''] * (len(lines) - row)
+            if row < len(lines):
+                lines[row] += text
+        return [line.rstrip() for line in lines[1:]]
+
+    def wait(self, words: str, timeout: float = 8) -> list[str]:
+        wait_until(lambda: any(words in line for line in self.screen()), timeout, f'"{words}" on the screen', 0.05,
+                   explain=lambda: '\n'.join(self.screen()))
+        return self.screen()
+
+    def is_as_before(self) -> bool:
+        return (termios.tcgetattr(self.slave) == self.before
+                and self.read().rindex('\x1b[?1049l') > self.raw.rindex('\x1b[?1049h')
+                and self.raw.rindex('\x1b[?25h') > self.raw.rindex('\x1b[?25l'))
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.master)
+        os.close(self.slave)
+
+
+@pytest.fixture(scope='module')
+def daemon(cosmolet: Path) -> Iterator[Cosmolet]:
+    with Lab() as lab:
+        lab.node.run(['ip', 'address', 'add', f'{TAKEN}/32', 'dev', 'lo'], check=True)
+        made = Cosmolet(lab.node, lab.directory / 'cosmolet')
+        made.manifest('services', service('web', [WEB, 'fd00:96::10'], 'shop'), service('legacy', [TAKEN]), pod('legacy-1', 'legacy'),
+                      service('dns', [DNS]), pod('dns-1', 'dns', ready=False), service(EVIL, ['10.96.6.6']),
+                      *(service(f's{i}', [f'10.97.0.{i}'], 'batch') for i in range(1, 41)))
+        set_web(made, True)
+        made.start()
+        yield made
+        made.close()
+
+
+def set_web(daemon: Cosmolet, ready: bool) -> None:
+    daemon.manifest('web', pod('web-1', 'web', ready, namespace='shop'))
+
+
+@pytest.mark.parametrize(('rows', 'columns', 'titles'), [
+    (40, 160, ['ADDRESS', 'STATE', 'SINCE', 'TAG', 'ZEBRA', 'SERVICE', 'WHY']),
+    (24, 80, ['ADDRESS', 'STATE', 'SINCE', 'TAG', 'SERVICE', 'WHY']),
+    (16, 44, ['ADDRESS', 'STATE', 'SINCE', 'SERVICE']),
+    (10, 18, ['ADDRESS']),
+])
+def test_on_a_terminal(daemon: Cosmolet, rows: int, columns: int, titles: list[str]) -> None:
+    terminal = Terminal(daemon, 'status', '-w', rows=rows, columns=columns)
+    try:
+        screen = terminal.wait('ADDRESS')
+        assert next(line for line in screen if line.startswith('ADDRESS')).split()[:len(titles)] == titles
+        assert any(line.startswith(WEB) for line in screen)
+        assert all(len(line) <= columns for line in screen), screen
+        assert len(screen) == rows and screen[-1].startswith('1-')
+        if 'STATE' in titles:
+            assert f'{WEB}' in ''.join(screen) and '\x1b[32mannounced\x1b[0m' in terminal.raw
+            set_web(daemon, False)
+            terminal.wait('down')
+            wait_until(lambda: 'down' in next(line for line in terminal.screen() if line.startswith(WEB)), 5, 'web to be down')
+            set_web(daemon, True)
+        terminal.resize(rows + 6, 120)
+        terminal.wait('1 of 1 pods on this node are ready')
+        wait_until(lambda: terminal.screen()[-1].startswith('1-'), 5, 'the last line to be the last')
+        terminal.type('q')
+        assert terminal.process.wait(5) == 0
+        assert terminal.is_as_before()
+    finally:
+        terminal.close()
+
+
+def test_keys(daemon: Cosmolet) -> None:
+    terminal = Terminal(daemon, 'status', '-w', rows=20, columns=100)
+    try:
+        terminal.wait('of 45')
+        terminal.type('\x1b[6~')
+        wait_until(lambda: not any(line.startswith(WEB) for line in terminal.screen()), 5, 'the next page')
+        terminal.type('/SHOP announced')
+        terminal.wait('/SHOP announced_  2 lines')
+        assert sum('shop/web' in line for line in terminal.screen()) == 2
+        assert not any('batch' in line for line in terminal.screen())
+        terminal.type('q')  # a letter like others
+        terminal.wait('/SHOP announcedq_  0 lines')
+        terminal.type('\x7f\r')
+        terminal.wait('/SHOP announced  2 lines')
+        terminal.type('\x1b')
+        terminal.wait('1-')
+        terminal.type('\x03')  # the terminal makes SIGINT of it
+        assert terminal.process.wait(5) == -signal.SIGINT
+        assert terminal.is_as_before()
+    finally:
+        terminal.close()
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
+def test_signals(daemon: Cosmolet, number: signal.Signals) -> None:
+    terminal = Terminal(daemon, 'status', '-w', rows=20, columns=100, NO_COLOR='1')
+    try:
+        terminal.wait('of 45')
+        assert '\x1b[32m' not in terminal.raw
+        terminal.process.send_signal(number)
+        assert terminal.process.wait(5) == -number
+        assert terminal.is_as_before()
+    finally:
+        terminal.close()
+
+
+def test_nobody_answers_and_comes_back(daemon: Cosmolet) -> None:
+    terminal = Terminal(daemon, 'status', '-w', rows=20, columns=100)
+    try:
+        terminal.wait('of 45')
+        daemon.kill()
+        screen = terminal.wait('no answer for')
+        assert any(line.startswith(WEB) for line in screen)  # what was known stays
+        daemon.start()
+        terminal.wait('q quit')
+    finally:
+        terminal.close()
+
+
+def test_what_is_piped(daemon: Cosmolet, tmp_path: Path) -> None:
+    """One table, or one line of JSON, for each change; no colours, nothing that steers a terminal."""
+    files: dict[str, Path] = {form: tmp_path / form for form in ('table', 'json')}
+    children: list[subprocess.Popen[Any]] = []
+    try:
+        for form, path in files.items():
+            with path.open('wb') as out:
+                children.append(daemon.node.popen([str(daemon.binary), 'status', '-w', '-o', form], stdout=out))
+        wait_until(lambda: all(path.stat().st_size for path in files.values()), 5, 'the first picture')
+        time.sleep(2.2)  # time passes: no change
+        set_web(daemon, False)
+        wait_until(lambda: re.search(f'^{WEB} +down ', files['table'].read_text(), re.M), 5, 'web to be down')
+        wait_until(lambda: states(files['json'])[-1][WEB] == 'down', 5, 'web to be down')
+        set_web(daemon, True)
+        wait_until(lambda: states(files['json'])[-1][WEB] == 'announced', 5, 'web to be back')
+        told = [state[WEB] for state in states(files['json'])]
+        assert told[0] == 'announced' and 'down' in told and len(told) <= 6
+        tables = files['table'].read_text().split('\nnode ')
+        assert len(tables) <= 6
+        assert not re.search('[\x00-\x09\x0b-\x1f\x7f-\x9f]', files['table'].read_text())
+        assert 'evil?]0;owned??' in files['table'].read_text()
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+
+
+def states(path: Path) -> list[dict[str, str]]:
+    return [{a['address']: a['state'] for a in json.loads(line)['addresses']} for line in path.read_text().splitlines()]
+
+
+def test_forms(daemon: Cosmolet) -> None:
+    wide = daemon.command('status', '-o', 'wide').stdout
+    assert 'FAMILY  KIND' in wide and re.search(rf'^{TAKEN} .* IPv4 +cluster_ip +4711 +0 +foreign +rejected ', wide, re.M)
+    assert not re.search('[\x00-\x09\x0b-\x1f\x7f-\x9f]', wide)
+    assert json.loads(daemon.command('status', '-o', 'json').stdout)['node'] == 'node-1'
+    assert daemon.command('status', '-o', 'narrow').returncode == 2
+    assert daemon.command('zebra', '-o', 'wide').returncode == 2
