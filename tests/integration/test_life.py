@@ -205,28 +205,6 @@ def test_somebody_works_on_the_loopback(start: Any) -> None:
     assert not local_routes(lab)
 
 
-def test_sysctls(start: Any) -> None:
-    """Advice where a setting does harm, once, and no more when it is followed."""
-    def conf(setting: str) -> None:
-        lab.node.run(['sh', '-c', 'echo {1} >/proc/sys/net/ipv4/conf/{0}'.format(*setting.split('='))], check=True)
-
-    lab, daemon = start(before=lambda lab: lab.node.run(['ip', 'address', 'add', '10.96.0.77/24', 'dev', 'uplink'], check=True))
-    advice = wait_until(lambda: daemon.status()['loopback']['advice'], 5, 'advice')
-    assert len(advice) == 1 and f'ARP for {V4} on uplink' in advice[0] and 'arp_ignore=1' in advice[0]
-    for setting in ('all/arp_ignore=1', 'all/arp_announce=2', 'uplink/rp_filter=1'):
-        conf(setting)
-    lab.node.run(['ip', 'route', 'add', '203.0.113.0/24', 'via', '192.0.2.2'], check=True)
-    daemon.settings['announce']['metric'] = 1
-    daemon.write_config()
-    daemon.wait_log('room=sysctl', 'reverse path filter of uplink is strict', 'rp_filter=2')
-    assert ['reverse path' in line for line in daemon.status()['loopback']['advice']] == [True]
-    conf('uplink/rp_filter=2')
-    daemon.settings['announce']['metric'] = 2
-    daemon.write_config()
-    wait_until(lambda: daemon.status()['loopback']['advice'] == [], 5, 'no more advice')
-    assert len(daemon.log_lines('room=sysctl')) == 2
-
-
 def test_addresses_of_all_kinds_and_shared(start: Any) -> None:
     lab, daemon = start(services={'allow': ['10.96.0.0/12', '198.18.0.0/24', 'fd00:96::/64']})
     daemon.manifest('one', service('one', ['10.96.1.1'], ingress=[LB], external_ips=['198.18.0.9', '203.0.113.9']),

@@ -108,6 +108,37 @@ def healthz(network: Lab, answer: str | None) -> Iterator[None]:
         thread.join()
 
 
+def test_sysctls(daemon: Cosmolet, network: Lab) -> None:
+    """Advice where a setting does harm, once, and no more when it is followed."""
+    def conf(**settings: int) -> None:
+        for name, value in settings.items():
+            where = 'uplink' if name == 'rp_filter' else 'all'
+            network.node.run(['sh', '-c', f'echo {value} >/proc/sys/net/ipv4/conf/{where}/{name}'], check=True)
+
+    def look_again() -> None:
+        daemon.settings['announce']['metric'] = daemon.settings['announce'].get('metric', 0) + 1
+        daemon.write_config()
+
+    network.node.run(['ip', 'address', 'add', '10.96.0.77/24', 'dev', 'uplink'], check=True)
+    try:
+        start(daemon, network)
+        advice = wait_until(lambda: daemon.status()['loopback']['advice'], 5, 'advice')
+        assert len(advice) == 1 and f'ARP for {V4} on uplink' in advice[0] and 'arp_ignore=1' in advice[0]
+        conf(arp_ignore=1, arp_announce=2, rp_filter=1)
+        network.node.run(['ip', 'route', 'add', '203.0.113.0/24', 'via', '192.0.2.2'], check=True)
+        look_again()
+        daemon.wait_log('room=sysctl', 'reverse path filter of uplink is strict', 'rp_filter=2')
+        assert ['reverse path' in line for line in daemon.status()['loopback']['advice']] == [True]
+        conf(rp_filter=2)
+        look_again()
+        wait_until(lambda: daemon.status()['loopback']['advice'] == [], 5, 'no more advice')
+        assert len(daemon.log_lines('room=sysctl')) == 2
+    finally:
+        conf(arp_ignore=0, arp_announce=0, rp_filter=0)
+        network.node.run(['ip', 'route', 'delete', '203.0.113.0/24'])
+        network.node.run(['ip', 'address', 'delete', '10.96.0.77/24', 'dev', 'uplink'], check=True)
+
+
 # Manifests
 
 MANIFEST = '''\
