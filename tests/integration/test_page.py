@@ -14,7 +14,7 @@ from typing import Iterator
 import pytest
 from browser import Browser
 from cosmolet import Cosmolet, pod, service
-from lab import Lab
+from lab import TOR_V4, Lab
 from sandbox import wait_until
 
 URL = 'http://127.0.0.1:9474/'
@@ -54,7 +54,7 @@ class Stage:
 def stage(cosmolet: Path) -> Iterator[Stage]:
     with Lab() as lab:
         lab.node.run(['ip', 'address', 'add', f'{TAKEN}/32', 'dev', 'lo'], check=True)
-        daemon = Cosmolet(lab.node, lab.directory / 'cosmolet')
+        daemon = Cosmolet(lab.node, lab.directory / 'cosmolet', frr={'verify_bgp': 'on', 'verify_bgp_seconds': 1})
         daemon.manifest('services', service('legacy', [TAKEN]), pod('legacy-1', 'legacy'), service(EVIL, ['10.99.6.66']),
                         *(service(name, [f'10.96.{i}.10', f'fd00:96:{i}::10'], namespace) for i, (name, namespace) in enumerate(SERVICES.items())))
         try:
@@ -84,13 +84,14 @@ def browser(stage: Stage) -> Iterator[Browser]:
 
 
 def test_what_it_shows(stage: Stage, browser: Browser) -> None:
+    browser.wait(f'{ROWS}[0].innerText.includes({TOR_V4!r})')
     text = browser.run('document.body.innerText')
     for words in ('node-1', 'live', 'connected, FRR 8.2-9.0', 'synced', '10 of 11 routes confirmed', 'zebra has: connected',
-                  'no pods', 'smtp-1: not Ready', 'median'):
+                  'no pods', 'smtp-1: not Ready', 'median', '2 of 2 sessions up'):
         assert words.lower() in text.lower(), f'{words} is not in:\n{text}'
     row = browser.run(f'{ROWS}.map(row => row.innerText.split(/\\s*\\t\\s*/)).find(row => row[0] == "10.96.0.10")')
     assert row[:3] == ['10.96.0.10', 'announced', 'shop/web'] and re.fullmatch(r'\d+ s', row[3])
-    assert row[4:] == ['IPv4', '4711', 'redistributed', '1 of 1 pods on this node are ready']
+    assert row[4:] == ['IPv4', '4711', 'redistributed', TOR_V4, '1 of 1 pods on this node are ready']
 
     # A change arrives by itself, and stands in the timeline as one.
     stage.pod('web', False)
@@ -196,7 +197,7 @@ def test_for_everybody(stage: Stage, browser: Browser) -> None:
             tables = [node for node in nodes if node['role'] == 'table']
             assert [table['name'].capitalize() for table in tables] == ['Addresses']
             assert [node['name'].rstrip(' ↑').lower() for node in nodes if node['role'] == 'columnheader'] == [
-                'address', 'state', 'service', 'since', 'family', 'tag', 'zebra', 'why']
+                'address', 'state', 'service', 'since', 'family', 'tag', 'zebra', 'bgp neighbours', 'why']
             assert sum(node['role'] == 'rowheader' for node in nodes) == 14
             assert all(node['name'] for node in nodes if node['role'] in ('button', 'link', 'searchbox', 'image', 'heading'))
             assert any(node['role'] == 'alert' for node in nodes) and any(node['role'] == 'status' for node in nodes)
