@@ -239,7 +239,7 @@ MATRIX = [
 
 
 @pytest.fixture(scope='module', params=RELEASES if LONG else ['8.4'], ids=lambda release: f'frr-{release}')
-def world(request: pytest.FixtureRequest, cosmolet: Path, kube: KubeApi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, cosmolet: Path, kube: KubeApi) -> Iterator[World]:
     try:
         frr_root(request.param)
     except ReleaseMissing as missing:
@@ -258,7 +258,7 @@ def world(request: pytest.FixtureRequest, cosmolet: Path, kube: KubeApi, tmp_pat
         lab.node.run(['ip', 'route', 'add', 'local', '203.0.113.98', 'dev', 'lo', 'table', 'local', 'proto', 'static'], check=True)
         kube.attach(lab.node.namespace)
         account = kube.service_account()
-        daemon = Cosmolet(lab.node, tmp_path_factory.mktemp('faults'), announce={'drain_tag': DRAIN_TAG, 'drain_seconds': 1},
+        daemon = Cosmolet(lab.node, lab.directory / 'cosmolet', announce={'drain_tag': DRAIN_TAG, 'drain_seconds': 1},
                           kubernetes={'source': 'cluster', 'service_account': str(account.directory)},
                           services={'addresses': ['cluster_ip', 'load_balancer_ip']})
         daemon.environment.update(kube.environment)
