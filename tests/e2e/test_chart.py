@@ -46,6 +46,8 @@ GOOD: dict[str, str] = {
     'watched': '''
         serviceMonitor: {enabled: true, interval: 30s, scrapeTimeout: 10s, additionalLabels: {release: prometheus}}
         podMonitor: {enabled: true, relabelings: [{action: labeldrop, regex: pod}], metricRelabelings: [{action: keep, sourceLabels: [__name__]}]}
+        prometheusRule: {enabled: true, additionalLabels: {release: prometheus}, rules: [{alert: Mine, expr: vector(1)}]}
+        dashboard: {enabled: true}
         networkPolicy: {enabled: true, from: [{namespaceSelector: {matchLabels: {name: monitoring}}}]}''',
     'namespaces by label': 'config: {services: {namespace_selector: team=shop}}',
     'addresses on lo': 'config: {announce: {redistribute: connected}, loopback: {mode: address}}',
@@ -160,7 +162,7 @@ def rendered(text: str, name: str = 'cosmolet') -> dict[str, str]:
 @pytest.fixture
 def cluster(kube: KubeApi) -> KubeApi:
     kube.namespace('cosmolet')
-    for kind, plural in (('PodMonitor', 'podmonitors'), ('ServiceMonitor', 'servicemonitors')):
+    for kind, plural in (('PodMonitor', 'podmonitors'), ('ServiceMonitor', 'servicemonitors'), ('PrometheusRule', 'prometheusrules')):
         crd(kube, 'monitoring.coreos.com', 'v1', kind, plural)
     return kube
 
@@ -191,6 +193,15 @@ def check_config(text: str, warned: bool = False) -> None:
 def test_a_sidecar_needs_a_configuration() -> None:
     with pytest.raises(AssertionError, match='frr.sidecar.config must hold frr.conf'):
         rendered('frr: {layout: sidecar}')
+
+
+def test_the_alerts_and_the_dashboard() -> None:
+    files = rendered(GOOD['watched'])
+    shipped = yaml.safe_load((CONTAINER / 'monitoring' / 'prometheusrule.yaml').read_text())['spec']['groups']
+    *groups, more = yaml.safe_load(files['prometheusrule.yaml'])['spec']['groups']
+    assert groups == shipped and more['rules'] == [{'alert': 'Mine', 'expr': 'vector(1)'}]
+    data = yaml.safe_load(files['grafana-dashboard.yaml'])['data']
+    assert json.loads(data['cosmolet.json']) == json.loads((CONTAINER / 'monitoring' / 'dashboard.json').read_text())
 
 
 @pytest.mark.parametrize('layout', ['host', 'sidecar'])

@@ -40,7 +40,8 @@ def applied(kube: KubeApi) -> Iterator[Apply]:
         return made
 
     kube.clean()
-    crd(kube, 'monitoring.coreos.com', 'v1', 'PodMonitor', 'podmonitors')
+    for kind, plural in (('PodMonitor', 'podmonitors'), ('PrometheusRule', 'prometheusrules')):
+        crd(kube, 'monitoring.coreos.com', 'v1', kind, plural)
     yield make
     delete(kube, made)
 
@@ -69,7 +70,7 @@ def test_an_api_server_takes_it(kube: KubeApi, applied: Apply, overlay: str) -> 
     apply(kube, text, '--dry-run=server')
     apply(kube, text, '--dry-run=server', '--server-side')
     objects = applied(OVERLAYS / overlay)
-    # CRDs of others are not here: of a PodMonitor only its form as an object is checked.
+    # CRDs of others are not here: of theirs only the form as objects is checked.
     assert lost(kube, objects) == []
     again = apply(kube, text).splitlines()
     assert len(again) == len(objects) and all(line.endswith(' unchanged') for line in again), again

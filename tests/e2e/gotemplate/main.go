@@ -1,6 +1,6 @@
 // Executes the templates of a chart with the two libraries that Helm's own engine stands on: Go's text/template and sprig.
 //
-// This is not Helm. What Helm adds to these libraries is not here but for four functions, which are written anew below; its
+// This is not Helm. What Helm adds to these libraries is not here but for five functions and Files.Get, which are written anew below; its
 // merging of values, its check of them by the schema, its lint and its installing are not here at all. What this can find are
 // templates that do not parse, functions that do not exist, values that are not there, and output that is no good YAML.
 //
@@ -31,13 +31,14 @@ func run(chart string) error {
 	if err := json.NewDecoder(os.Stdin).Decode(&release); err != nil {
 		return err
 	}
+	release["Files"] = files(chart)
 	all := template.New("chart").Option("missingkey=zero")
 	all.Funcs(sprig.TxtFuncMap()).Funcs(added(all))
-	files, err := filepath.Glob(filepath.Join(chart, "templates", "*"))
+	templates, err := filepath.Glob(filepath.Join(chart, "templates", "*"))
 	if err != nil {
 		return err
 	}
-	for _, file := range files {
+	for _, file := range templates {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return err
@@ -46,7 +47,7 @@ func run(chart string) error {
 			return err
 		}
 	}
-	for _, file := range files {
+	for _, file := range templates {
 		if name := filepath.Base(file); !strings.HasPrefix(name, "_") {
 			text, err := execute(all, name, release)
 			if err != nil {
@@ -56,6 +57,13 @@ func run(chart string) error {
 		}
 	}
 	return nil
+}
+
+type files string
+
+func (chart files) Get(name string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(string(chart), name))
+	return string(text), err
 }
 
 func added(all *template.Template) template.FuncMap {
@@ -76,6 +84,10 @@ func added(all *template.Template) template.FuncMap {
 				return nil, fmt.Errorf("%s", message)
 			}
 			return value, nil
+		},
+		"fromYaml": func(text string) (map[string]interface{}, error) {
+			var value map[string]interface{}
+			return value, yaml.Unmarshal([]byte(text), &value)
 		},
 		"toYaml": func(value interface{}) (string, error) {
 			text, err := yaml.Marshal(value)
