@@ -50,6 +50,7 @@ GOOD: dict[str, str] = {
         dashboard: {enabled: true}
         networkPolicy: {enabled: true, from: [{namespaceSelector: {matchLabels: {name: monitoring}}}]}''',
     'namespaces by label': 'config: {services: {namespace_selector: team=shop}}',
+    'classes': 'config: {classes: {gold: {tag: 4720, min_ready: 2, namespaces: [shop]}}}',
     'addresses on lo': 'config: {announce: {redistribute: connected}, loopback: {mode: address}}',
     'no metrics outside': 'metrics: {enabled: false, port: 9999}',
     'without loopback': '''
@@ -93,6 +94,7 @@ BAD = {
     'config: {announce: {tag: many}}': 'tag',
     'config: {loopback: {mode: bridge}}': 'mode',
     'config: {logging: {level: loud}}': 'level',
+    'config: {classes: {gold: {tag: many}}}': 'tag',
     'config: []': 'config',
     'tolerations: {operator: Exists}': 'tolerations',
     'serviceMonitor: {interval: 30}': 'interval',
