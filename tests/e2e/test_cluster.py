@@ -150,6 +150,7 @@ def by_certificate(kube: KubeApi) -> dict[str, str]:
         kind = {'crt': 'client-certificate', 'key': 'client-key'}[name]
         del config['users'][0]['user'][f'{kind}-data']
         config['users'][0]['user'][kind] = f'admin.{name}'
+    (kube.directory / 'admin.key').chmod(0o644)  # zebra's user, who reads it, has another number in each release
     path = kube.directory / 'several.kubeconfig'
     path.write_text(json.dumps(config))
     return {'kubeconfig': str(path), 'context': 'lab'}
