@@ -149,6 +149,7 @@ def test_propagation(daemon: Cosmolet, network: Lab) -> None:
     before = {direction: count(direction) for direction in ('announce', 'withdraw')}
     daemon.manifest('web', service('web', [V4, V6]))
     network.tor.wait_for(set())
+    daemon.wait_states(dict.fromkeys(UP, 'down'))  # what comes sooner ends the timing of the withdrawal
     daemon.manifest('web', service('web', [V4, V6]), pod('web-1', 'web'))
     daemon.wait_states(UP)
     for direction in before:
