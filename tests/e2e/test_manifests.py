@@ -40,6 +40,8 @@ def applied(kube: KubeApi) -> Iterator[Apply]:
         return made
 
     kube.clean()
+    # Those that other tests give to their accounts have the same name, and another owner.
+    kube.kubectl('delete', '--ignore-not-found', 'clusterrole/cosmolet', 'clusterrolebinding/cosmolet')
     for kind, plural in (('PodMonitor', 'podmonitors'), ('PrometheusRule', 'prometheusrules')):
         crd(kube, 'monitoring.coreos.com', 'v1', kind, plural)
     yield make
