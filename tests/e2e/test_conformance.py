@@ -368,7 +368,7 @@ def test_token_ends_by_time(server: KubeApi) -> None:
     assert not any('down' in line for _, line in probe.lines)
     filtered(probe, 'output', 'reject with tcp reset')
     server.request('PATCH', f'{SERVICES}/s0', {'metadata': {'labels': {'before': 'time'}}})
-    probe.wait_for('down services', 10)
+    probe.wait_for('down services', 40)  # at the latest as a half-open connection is found
     unfiltered(probe)
     probe.wait_for('HTTP 401', 20)
     server.renew_token('clockwork')
