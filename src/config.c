@@ -681,11 +681,29 @@ static int load_object(struct load *load, const json_t *object, const char *sect
 
 /* Classes: what they do not say is what the rest of the file says. */
 
+/* For the error about one that may not. */
+static char *class_key_names(void)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = xmemstream(&text, &size);
+
+	for (size_t i = 0; i < N_CLASS_KEYS; i++) {
+		const char *name;
+
+		(void)class_key(i, &name);
+		fprintf(out, "%s%s", i ? ", " : "", name);
+	}
+	fclose(out);
+	return text;
+}
+
 static int load_class_key(
 	struct load *load, const json_t *object, const char *name, struct config_class *class)
 {
 	const json_t *value = json_object_get(object, name);
 	auto_free char *path = xasprintf("classes.%s.%s", class->name, name);
+	auto_free char *names = NULL;
 	struct where where = {.place = ytree_place_key(load->yaml, object, name), .key = path};
 
 	for (size_t i = 0; i < N_CLASS_KEYS; i++) {
@@ -697,9 +715,8 @@ static int load_class_key(
 		where.place = ytree_place_value(load->yaml, object, name);
 		return decode(load, where, key, value, class_field(class, key));
 	}
-	return refuse(load, &where,
-		"unknown key; a class may have: tag, metric, degraded_tag, min_ready, scope, "
-		"weight, weight_limit, namespaces, nodes");
+	names = class_key_names();
+	return refuse(load, &where, "unknown key; a class may have: %s", names);
 }
 
 static int load_class(

@@ -22,7 +22,7 @@ from typing import Any, Callable, Iterable, Iterator
 import pytest
 from cluster import slice_of
 from cosmolet import BINARY, NODE
-from kube import ADDRESS, PORT, ApiError, KubeApi
+from kube import ADDRESS, PORT, ApiError, KubeApi, ServiceAccount
 from sandbox import Sandbox, connect, execute, wait_until
 
 LONG = bool(os.environ.get('COSMOLET_TEST_LONG'))
@@ -335,14 +335,19 @@ def test_same_view(server: KubeApi, probe: Probe, fault: Callable[[KubeApi, Prob
     converges(server, probe, slices=True, timeout=5)
 
 
-def test_token_expires(server: KubeApi) -> None:
-    """The account is gone and comes back with another token in the same file, as the kubelet would write it."""
-    account = server.service_account('brief')
+def with_token_file(account: ServiceAccount) -> Path:
+    """A kubeconfig that names the file of the token."""
     config = account.directory / 'with-file.kubeconfig'
     text = json.loads(account.kubeconfig.read_text())
     text['users'][0]['user'] = {'tokenFile': 'token'}
     config.write_text(json.dumps(text))
-    probe = Probe(server, config)
+    return config
+
+
+def test_token_expires(server: KubeApi) -> None:
+    """The account is gone and comes back with another token in the same file, as the kubelet would write it."""
+    account = server.service_account('brief')
+    probe = Probe(server, with_token_file(account))
     probe.wait_for('synced', 30)
     server.request('DELETE', '/api/v1/namespaces/cosmolet/serviceaccounts/brief')
     server.kill('apiserver')
@@ -358,11 +363,7 @@ def test_token_ends_by_time(server: KubeApi) -> None:
     """Nothing ends but the token; open watches outlive it, and what is asked afterwards is refused until there is another."""
     account = server.service_account('clockwork')
     server.brief_token(8, 'clockwork')
-    config = account.directory / 'with-file.kubeconfig'
-    text = json.loads(account.kubeconfig.read_text())
-    text['users'][0]['user'] = {'tokenFile': 'token'}
-    config.write_text(json.dumps(text))
-    probe = Probe(server, config)
+    probe = Probe(server, with_token_file(account))
     probe.wait_for('synced', 8)
     time.sleep(8 + 10)  # for so long a server remembers that a token was good
     assert not any('down' in line for _, line in probe.lines)
