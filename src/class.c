@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A class: what it does not say is what it holds already, the defaults of the configuration. */
+#include "class.h"
+
+#include <string.h>
+
+/* For the error about one that may not. */
+static char *class_key_names(void)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = xmemstream(&text, &size);
+
+	for (size_t i = 0; i < n_class_keys; i++) {
+		const char *name;
+
+		(void)key_of_class(i, &name);
+		fprintf(out, "%s%s", i ? ", " : "", name);
+	}
+	fclose(out);
+	return text;
+}
+
+static int decode_key(const struct reader *reader, const char *path, const json_t *object,
+	const char *name, struct config_class *class)
+{
+	const json_t *value = json_object_get(object, name);
+	auto_free char *full = xasprintf("%s.%s", path, name);
+	auto_free char *names = NULL;
+	struct where where = {.place = ytree_place_key(reader->yaml, object, name), .key = full};
+
+	for (size_t i = 0; i < n_class_keys; i++) {
+		const char *word;
+		const struct key *key = key_of_class(i, &word);
+
+		if (strcmp(word, name) != 0)
+			continue;
+		where.place = ytree_place_value(reader->yaml, object, name);
+		return value_decode(reader, where, key, value, key_class_field(class, key));
+	}
+	names = class_key_names();
+	return value_refuse(reader, &where, "unknown key; a class may have: %s", names);
+}
+
+int class_decode(const struct reader *reader, const struct where *where, const json_t *object,
+	struct config_class *class)
+{
+	const char *name;
+	json_t *value;
+	int r = 0;
+
+	if (!json_is_object(object))
+		return value_refuse(reader, where, "must hold keys of its own, like \"tag: 100\"");
+	json_object_foreach ((json_t *)(uintptr_t)object, name, value) {
+		if (r == 0)
+			r = decode_key(reader, where->key, object, name, class);
+	}
+	return r;
+}
+
+int64_t class_last_tag(const struct config_class *class)
+{
+	return class->tag + (class->weight == WEIGHT_TAG ? class->weight_limit - 1 : 0);
+}
+
+static bool has_own_tag(const struct config_class *class, int64_t tag)
+{
+	return tag >= class->tag && tag <= class_last_tag(class);
+}
+
+static int check_tags(const struct reader *reader, const struct where *where,
+	const struct config *config, const struct config_class *class)
+{
+	int64_t drain = config->announce_drain_tag;
+
+	if (class_last_tag(class) > UINT32_MAX)
+		return value_refuse(
+			reader, where, "tag and weight_limit lead beyond %u", UINT32_MAX);
+	if (has_own_tag(class, drain) || class->degraded_tag == drain)
+		return value_refuse(reader, where,
+			"announce.drain_tag, %lld, must differ from all tags of healthy and "
+			"degraded addresses",
+			(long long)drain);
+	if (has_own_tag(class, class->degraded_tag))
+		return value_refuse(reader, where,
+			"the degraded_tag, %lld, must differ from the tags of healthy addresses",
+			(long long)class->degraded_tag);
+	return 0;
+}
+
+int class_check(const struct reader *reader, const struct where *where, const struct config *config,
+	struct config_class *class)
+{
+	auto_free char *error = NULL;
+
+	if (class->nodes &&
+		k8s_label_selector_parse(class->nodes, &class->node_selector, &error) < 0)
+		return value_refuse(reader, where, "nodes: %s", error);
+	return check_tags(reader, where, config, class);
+}
+
+/* Strings and lists are a class's own keys; those that it shares with the defaults are numbers. */
+void class_deinit(struct config_class *class)
+{
+	for (size_t i = 0; i < n_class_keys; i++) {
+		const char *name;
+		const struct key *key = key_of_class(i, &name);
+
+		if (key->kind == STRING)
+			free(*(char **)key_class_field(class, key));
+		else
+			value_clear(key, key_class_field(class, key));
+	}
+	k8s_label_selector_free(class->node_selector);
+	free(class->name);
+}

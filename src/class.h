@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading a class from its keys, wherever these come from. */
+#pragma once
+
+#include "value.h"
+
+/*
+ * Reads the keys over what *class holds; where is of the object, and has a key. 0; or -EINVAL, with
+ * the error written: *class is for class_deinit() either way.
+ */
+must_check int class_decode(const struct reader *reader, const struct where *where,
+	const json_t *object, struct config_class *class);
+/* Whether its keys agree with each other and the configuration; completes it. As above. */
+must_check int class_check(const struct reader *reader, const struct where *where,
+	const struct config *config, struct config_class *class);
+/* The greatest tag of a healthy address. */
+int64_t class_last_tag(const struct config_class *class);
+void class_deinit(struct config_class *class);
