@@ -471,7 +471,8 @@ void announce_bound(struct announce *announce, const struct prefix *address,
 		take_binding(vip, state, error);
 		if (vip->wanted && !was_bound && (vip->bound || vip->foreign)) {
 			note(vip, NULL);
-			go_up(vip, vip_claim(vip));
+			if (!vip->job.loop) /* else what services say is to be decided first */
+				go_up(vip, vip_claim(vip));
 		}
 		tell(vip, error ? error : "the loopback has answered");
 	}
