@@ -209,7 +209,7 @@ static enum reason judge_service(
 		return REASON_EXTERNAL_NAME;
 	if (announce && parse_bool(announce, &wanted) && !wanted)
 		return REASON_OPTED_OUT;
-	if (service->headless && !service->n_ingress && !service->n_external_ips)
+	if (service->headless) /* external IPs or not: kube-proxy passes it over */
 		return REASON_HEADLESS;
 	return REASON_READY;
 }
@@ -607,7 +607,8 @@ char *verdict_text(const struct config *config, const struct verdict *verdict)
 		return xstrdup(
 			"the service is of type ExternalName: a DNS alias without addresses");
 	case REASON_HEADLESS:
-		return xstrdup("the service is headless (clusterIP: None): it has no address");
+		return xstrdup(
+			"the service is headless (clusterIP: None): no proxy serves its addresses");
 	case REASON_NAMESPACE:
 		return xstrdup(
 			"its namespace is not among services.namespaces of the configuration");
