@@ -15,9 +15,11 @@
 #include "loopback.h"
 #include "metrics.h"
 #include "plan.h"
+#include "stability.h"
 
 struct announce;
 struct owner;
+struct steady;
 struct vip;
 
 /* What one service says of one address (or of itself, then vip is NULL). */
@@ -37,6 +39,8 @@ struct owner {
 
 enum vip_state {
 	VIP_DOWN,        /* no service wants it */
+	VIP_RISING,      /* healthy, but not for long enough yet */
+	VIP_SUPPRESSED,  /* healthy, but it has flapped too often (RFC 2439) */
 	VIP_UNBOUND,     /* wanted, but the loopback refuses; see note */
 	VIP_PENDING,     /* wanted and bound; zebra has not confirmed */
 	VIP_ANNOUNCED,   /* zebra has selected it: bgpd sees it */
@@ -65,10 +69,17 @@ struct vip {
 	struct trace cause;      /* of the one that is to be decided on */
 	struct loop_timer timer; /* the end of waiting for a withdrawal */
 	struct loop_job job;     /* decide anew */
+	struct steady *steady;   /* NULL: nothing stands between what is asked for and it */
 };
 
 const char *vip_state_text(enum vip_state state);
 enum vip_state vip_state(const struct vip *vip);
+/* What keeps it from what its services ask for. */
+enum hold vip_hold(const struct vip *vip);
+/* The same in words, and until when; for free(). NULL: nothing does. */
+char *vip_hold_text(const struct vip *vip);
+/* Of the damping, now. */
+double vip_penalty(const struct vip *vip);
 /* The claim that decides: the first that is up, else the first. NULL: none. */
 const struct claim *vip_claim(const struct vip *vip);
 
@@ -84,7 +95,11 @@ struct announce {
 	size_t n_binding;
 	struct log_limit bind_limit;
 	struct log_limit reject_limit;
+	struct loop_job anchor_job;
+	struct loop_timer anchor_timer; /* while the anchor holds */
 	bool synced;
+	bool anchored;   /* it was told that the anchor holds something */
+	bool first;      /* the first complete picture is being decided: nothing has a past */
 	bool completing; /* zebra is to hear that this was all, once everything is bound */
 	bool zebra_up;
 	bool draining;

@@ -2,6 +2,9 @@
 /* A class: what it does not say is what it holds already, the defaults of the configuration. */
 #include "class.h"
 
+#include "stability.h"
+
+#include <errno.h>
 #include <string.h>
 
 /* For the error about one that may not. */
@@ -88,6 +91,23 @@ static int check_tags(const struct reader *reader, const struct where *where,
 	return 0;
 }
 
+int class_check_damping(
+	const struct reader *reader, const struct where *where, const struct config_class *class)
+{
+	if (class->damping_half_life_seconds == 0)
+		return 0;
+	if (class->damping_reuse >= class->damping_suppress)
+		return value_refuse(reader, where,
+			"damping_reuse, %lld, must be less than damping_suppress, %lld",
+			(long long)class->damping_reuse, (long long)class->damping_suppress);
+	if (stability_ceiling(class) <= (double)class->damping_suppress)
+		return value_refuse(reader, where,
+			"no penalty could exceed %.0f, and so never damping_suppress, %lld; raise "
+			"damping_max_seconds, or lower the half-life",
+			stability_ceiling(class), (long long)class->damping_suppress);
+	return 0;
+}
+
 int class_check(const struct reader *reader, const struct where *where, const struct config *config,
 	struct config_class *class)
 {
@@ -96,7 +116,9 @@ int class_check(const struct reader *reader, const struct where *where, const st
 	if (class->nodes &&
 		k8s_label_selector_parse(class->nodes, &class->node_selector, &error) < 0)
 		return value_refuse(reader, where, "nodes: %s", error);
-	return check_tags(reader, where, config, class);
+	return check_tags(reader, where, config, class) < 0
+		       ? -EINVAL
+		       : class_check_damping(reader, where, class);
 }
 
 /* Strings and lists are a class's own keys; those that it shares with the defaults are numbers. */

@@ -13,6 +13,9 @@ must_check int class_decode(const struct reader *reader, const struct where *whe
 /* Whether its keys agree with each other and the configuration; completes it. As above. */
 must_check int class_check(const struct reader *reader, const struct where *where,
 	const struct config *config, struct config_class *class);
+/* The part of it that is about damping. */
+must_check int class_check_damping(
+	const struct reader *reader, const struct where *where, const struct config_class *class);
 /* The greatest tag of a healthy address. */
 int64_t class_last_tag(const struct config_class *class);
 void class_deinit(struct config_class *class);

@@ -370,12 +370,15 @@ static int check_classes(struct load *load)
 {
 	struct config *config = load->config;
 	struct where where = where_of(load, "announce.tag");
+	struct where damping = where_of(load, "stability.damping_suppress");
 	int r;
 
 	config->tags[0] = (uint32_t)config->defaults.tag;
 	config->tags[1] = (uint32_t)config->announce_drain_tag;
 	config->n_tags = 2;
-	r = check_class(load, where, &config->defaults);
+	r = class_check_damping(&load->reader, &damping, &config->defaults);
+	if (r == 0)
+		r = check_class(load, where, &config->defaults);
 	for (size_t i = 0; r == 0 && i < config->n_classes; i++) {
 		auto_free char *path = xasprintf("classes.%s", config->classes[i].name);
 

@@ -75,6 +75,12 @@ struct config_class {
 	int scope;            /* enum config_scope */
 	int weight;           /* enum config_weight */
 	int64_t weight_limit;
+	int64_t rise_seconds;
+	int64_t fall_seconds;
+	int64_t damping_half_life_seconds; /* 0: no damping, and the next three mean nothing */
+	int64_t damping_suppress;
+	int64_t damping_reuse;
+	int64_t damping_max_seconds;
 	struct config_strings namespaces; /* whose services may name it; none: all */
 	char *nodes;                      /* where; NULL: everywhere */
 	struct k8s_label_selector *node_selector;
@@ -116,7 +122,10 @@ struct config {
 	int64_t fail_static_limit_seconds;
 	int fail_static_policy;        /* enum config_stale */
 	uint32_t announce_withdraw_on; /* 1 << enum config_withdraw_on */
-	struct config_class defaults;  /* the keys that a class may have, too */
+	int64_t anchor_percent;        /* 0: off */
+	int64_t anchor_seconds;
+	int64_t anchor_hold_seconds;
+	struct config_class defaults; /* the keys that a class may have, too */
 	struct config_class *classes;
 	size_t n_classes;
 	int loopback_mode;

@@ -115,6 +115,31 @@ const struct key keys[] = {
 	{"announce.wait_for", STRING, AT(announce_wait_for), NULL, NULL, 0, 0,
 		"After a start announce and withdraw nothing until this URL answers 2xx, however "
 		"long that takes; `http://127.0.0.1:10256/healthz` is kube-proxy's."},
+	{"stability.rise_seconds", INTEGER, AT(defaults.rise_seconds), "0", NULL, 0, 3600,
+		"For how long an address must have been healthy before it is announced. A start "
+		"knows no past: what is healthy then is announced at once."},
+	{"stability.fall_seconds", INTEGER, AT(defaults.fall_seconds), "0", NULL, 0, 3600,
+		"For how long it must have had too few ready pods before it is withdrawn. "
+		"Whatever else keeps it away withdraws it at once."},
+	{"stability.damping_half_life_seconds", INTEGER, AT(defaults.damping_half_life_seconds),
+		"0", NULL, 0, 86400,
+		"Damping of addresses that flap, as in RFC 2439: each withdrawal for too few ready "
+		"pods adds 1000 to a penalty, half of which is forgiven in this time; 0: off. RFC "
+		"2439 and routers use 900."},
+	{"stability.damping_suppress", INTEGER, AT(defaults.damping_suppress), "2000", NULL, 1,
+		1000000, "Above this penalty an address stays withdrawn, however healthy,"},
+	{"stability.damping_reuse", INTEGER, AT(defaults.damping_reuse), "750", NULL, 1, 1000000,
+		"until the penalty has decayed to this,"},
+	{"stability.damping_max_seconds", INTEGER, AT(defaults.damping_max_seconds), "3600", NULL,
+		1, 86400, "or so long after its last withdrawal."},
+	{"stability.anchor_percent", INTEGER, AT(anchor_percent), "0", NULL, 0, 100,
+		"If more than this part of the announced addresses, and at least three, were "
+		"withdrawn for too few ready pods within `anchor_seconds`, the withdrawals are "
+		"held, since the fault may be the observer's; 0: never."},
+	{"stability.anchor_seconds", INTEGER, AT(anchor_seconds), "10", NULL, 1, 3600,
+		"The time in which they count together."},
+	{"stability.anchor_hold_seconds", INTEGER, AT(anchor_hold_seconds), "60", NULL, 1, 86400,
+		"An address that is held for so long is withdrawn: the fault has proved real."},
 	{"fail_static.limit_seconds", INTEGER, AT(fail_static_limit_seconds), "0", NULL, 0, 2592000,
 		"For how long what was known last is as good as new while the API server is away; "
 		"0: for ever."},
@@ -185,6 +210,12 @@ static const struct {
 	{"scope", "services.scope"},
 	{"weight", "announce.weight"},
 	{"weight_limit", "announce.weight_limit"},
+	{"rise_seconds", "stability.rise_seconds"},
+	{"fall_seconds", "stability.fall_seconds"},
+	{"damping_half_life_seconds", "stability.damping_half_life_seconds"},
+	{"damping_suppress", "stability.damping_suppress"},
+	{"damping_reuse", "stability.damping_reuse"},
+	{"damping_max_seconds", "stability.damping_max_seconds"},
 };
 
 static const struct key class_keys[] = {

@@ -329,6 +329,35 @@ static void write_vips(struct scrape *s)
 		labelled(s, "state", vip_state_text((enum vip_state)i), counts[i]);
 }
 
+static void write_holds(struct scrape *s)
+{
+	for (int i = HOLD_NONE + 1; i < N_HOLDS; i++)
+		labelled(s, "hold", hold_word((enum hold)i), s->daemon->metrics.holds[i]);
+}
+
+static void write_held(struct scrape *s)
+{
+	unsigned counts[N_HOLDS] = {0};
+	const struct vip *vip;
+
+	vec_foreach (&s->daemon->announce.vips, vip, i)
+		counts[vip_hold(vip)]++;
+	for (int i = HOLD_NONE + 1; i < N_HOLDS; i++)
+		labelled(s, "hold", hold_word((enum hold)i), counts[i]);
+}
+
+static void write_penalty(struct scrape *s, const struct vip *vip)
+{
+	double penalty = vip_penalty(vip);
+	char buf[PREFIX_STRLEN];
+
+	if (penalty < 1)
+		return;
+	sample(s, "");
+	label(s, "address", prefix_address(&vip->address, buf));
+	number(s, penalty);
+}
+
 static void write_namespace(
 	struct scrape *s, const char *namespace, const unsigned counts[N_VIP_STATES])
 {
@@ -728,6 +757,16 @@ static const struct family families[] = {
 	{"cosmolet_namespace_vips", GAUGE, "namespace, state",
 		"The same by namespace (metrics.per_service: aggregated).",
 		.write = write_namespace_vips},
+	{"cosmolet_vips_held", GAUGE, "hold",
+		"Number of addresses that are kept from what their services ask for: by the delays "
+		"rise and fall, suppressed for flapping, or by the anchor.",
+		.write = write_held},
+	{"cosmolet_vip_holds_total", COUNTER, "hold", "How often an address began to be kept so.",
+		.write = write_holds},
+	{"cosmolet_vip_penalty", GAUGE, "address",
+		"Penalty of an address that was withdrawn for too few ready pods "
+		"(stability.damping_half_life_seconds, metrics.per_service: full).",
+		.write_vip = write_penalty},
 	{"cosmolet_vip_transitions_total", COUNTER, "direction, reason",
 		"Decisions to announce or withdraw an address, by what decided.",
 		.write = write_transitions},

@@ -10,6 +10,7 @@
 
 #include "http.h"
 #include "plan.h"
+#include "stability.h"
 
 struct daemon;
 
@@ -45,10 +46,11 @@ struct metrics {
 	uint64_t by_family[N_DIRECTIONS][2]; /* IPv4, IPv6 */
 	struct histogram propagation[N_DIRECTIONS];
 	struct histogram stages[N_DIRECTIONS][N_STAGES];
-	struct histogram turns; /* of the loop: the time in which it does not wait */
-	uint64_t problems;      /* input that was ignored */
-	uint64_t reloads[3];    /* by enum reload_result */
-	double configured;      /* wall clock: when the configuration in use was last read */
+	struct histogram turns;  /* of the loop: the time in which it does not wait */
+	uint64_t holds[N_HOLDS]; /* of addresses, each time one begins */
+	uint64_t problems;       /* input that was ignored */
+	uint64_t reloads[3];     /* by enum reload_result */
+	double configured;       /* wall clock: when the configuration in use was last read */
 };
 
 /* Begins with the event's arrival; it is decoded now. */

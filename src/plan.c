@@ -56,6 +56,11 @@ bool reason_is_up(enum reason reason)
 	return reason <= REASON_DEGRADED;
 }
 
+bool reason_is_ill(enum reason reason)
+{
+	return reason == REASON_NO_SLICES || reason == REASON_NO_PODS || reason == REASON_NOT_READY;
+}
+
 static bool among(const struct config_strings *strings, const char *word)
 {
 	for (size_t i = 0; i < strings->n; i++) {

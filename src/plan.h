@@ -47,6 +47,8 @@ enum reason {
 /* A short word for metrics, "not_ready". */
 const char *reason_word(enum reason reason);
 bool reason_is_up(enum reason reason);
+/* Too few are ready, which may pass by itself. */
+bool reason_is_ill(enum reason reason);
 
 /* What counts for an address: pods of this node, or endpoints on it where slices decide. */
 struct tally {

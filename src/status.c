@@ -186,7 +186,10 @@ static json_t *address_json(const struct daemon *daemon, const struct view_addre
 	if (address->vip && daemon->bgpview && bgpview_age(daemon->bgpview) >= 0)
 		set_neighbors(json, daemon->bgpview, &address->address);
 	if (deciding) {
-		auto_free char *why = verdict_text(daemon->config, &deciding->verdict);
+		auto_free char *verdict = verdict_text(daemon->config, &deciding->verdict);
+		auto_free char *hold = address->vip ? vip_hold_text(address->vip) : NULL;
+		auto_free char *why =
+			xasprintf("%s%s%s", verdict, hold ? "; " : "", hold ? hold : "");
 
 		set_string(json, "kind", address_kind_text(deciding->verdict.kind));
 		set_string(json, "reason", reason_word(deciding->verdict.reason));

@@ -166,6 +166,8 @@ static void print_zebra(FILE *out, const struct daemon *daemon, const struct vip
 			daemon->announce.zebra_up ? "" : ": there is no connection to it");
 		break;
 	case VIP_DOWN:
+	case VIP_RISING:
+	case VIP_SUPPRESSED:
 	case VIP_UNBOUND:
 	case VIP_WITHDRAWING:
 	case N_VIP_STATES: break;
@@ -185,6 +187,20 @@ static void print_loopback(FILE *out, const struct daemon *daemon, const struct 
 	else if (vip->wanted && vip->note)
 		fprintf(out, "  it cannot be bound on %s: %s\n", daemon->config->loopback_interface,
 			vip->note);
+}
+
+static void print_stability(FILE *out, const struct vip *vip)
+{
+	auto_free char *text = vip_hold_text(vip);
+	double penalty = vip_penalty(vip);
+
+	if (text)
+		fprintf(out, "  stability: %s\n", text);
+	else if (penalty >= 1)
+		fprintf(out,
+			"  stability: nothing holds it; its penalty for having been withdrawn is "
+			"%.0f\n",
+			penalty);
 }
 
 static void print_view_address(
@@ -217,6 +233,7 @@ static void print_view_address(
 			reason_is_up(row->verdict.reason) ? "wanted" : "not wanted", text);
 	}
 	if (address->vip) {
+		print_stability(out, address->vip);
 		print_loopback(out, daemon, address->vip);
 		print_zebra(out, daemon, address->vip);
 		if (daemon->bgpview && address->vip->asked)

@@ -132,9 +132,9 @@ static const struct {
 		":2:3: announce.tagg: unknown key; allowed in announce are: redistribute, vrf, "
 		"nexthop, tag, metric, degraded_tag, weight, weight_limit, withdraw_on, distance, "
 		"on_stop, drain_tag, drain_seconds, drain_on, wait_for"},
-	{"anounce: 1\n",
-		PATH ":1:1: anounce: unknown key; allowed are: node, kubernetes, services, "
-		     "announce, fail_static, loopback, frr, http, metrics, logging, classes"},
+	{"anounce: 1\n", PATH
+		":1:1: anounce: unknown key; allowed are: node, kubernetes, services, "
+		"announce, stability, fail_static, loopback, frr, http, metrics, logging, classes"},
 	{"announce: {tag: lots}\n",
 		PATH ":1:17: announce.tag: must be a number from 1 to 4294967295"},
 	{"announce: {tag: 0}\n",
@@ -212,9 +212,17 @@ static const struct {
 		PATH ":1:11: classes.a: must hold keys of its own, like \"tag: 100\""},
 	{"classes:\n  a:\n    drain_tag: 7\n",
 		PATH ":3:5: classes.a.drain_tag: unknown key; a class may have: tag, metric, "
-		     "degraded_tag, min_ready, scope, weight, weight_limit, namespaces, nodes"},
+		     "degraded_tag, min_ready, scope, weight, weight_limit, rise_seconds, "
+		     "fall_seconds, damping_half_life_seconds, damping_suppress, damping_reuse, "
+		     "damping_max_seconds, namespaces, nodes"},
 	{"classes: {a: {tag: x}}\n",
 		PATH ":1:20: classes.a.tag: must be a number from 1 to 4294967295"},
+	{"stability: {damping_half_life_seconds: 60, damping_suppress: 500}\n",
+		PATH ":1:62: stability.damping_suppress: damping_reuse, 750, must be less than "
+		     "damping_suppress, 500"},
+	{"classes: {a: {damping_half_life_seconds: 3600}}\n",
+		PATH ":1:14: classes.a: no penalty could exceed 1500, and so never "
+		     "damping_suppress, 2000; raise damping_max_seconds, or lower the half-life"},
 	{"classes: {a: {tag: 4713}}\n",
 		PATH ":1:14: classes.a: announce.drain_tag, 4713, must differ from all tags of "
 		     "healthy and degraded addresses"},
