@@ -76,6 +76,16 @@ static bool is_wanted(const struct manifest *manifest, const struct k8s_object *
 	return options->n_namespaces == 0;
 }
 
+/* An API server leaves these out when asked with query.c's labels. */
+static bool is_served(enum k8s_resource resource, const json_t *json)
+{
+	const json_t *labels = json_object_get(json_object_get(json, "metadata"), "labels");
+
+	return resource != K8S_SERVICES ||
+	       (!json_object_get(labels, "service.kubernetes.io/headless") &&
+		       !json_object_get(labels, "service.kubernetes.io/service-proxy-name"));
+}
+
 static void add_default_namespace(enum k8s_resource resource, json_t *json)
 {
 	json_t *metadata = json_object_get(json, "metadata");
@@ -116,7 +126,7 @@ static void take(struct manifest *manifest, enum k8s_resource resource, const ch
 		fail(manifest, fault_place(manifest, &fault, place), text);
 		return;
 	}
-	if (!is_wanted(manifest, object)) {
+	if (!is_wanted(manifest, object) || !is_served(resource, json)) {
 		k8s_object_free(object);
 		return;
 	}

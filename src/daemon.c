@@ -20,6 +20,7 @@
 #include <libgen.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #define KEEP_LIMIT     mono_s(5)
 #define WITHDRAW_LIMIT mono_s(15)
@@ -487,10 +488,29 @@ static void configure_again(struct daemon *daemon, struct config *config, bool w
 	daemon->next = config;
 	daemon->again = true;
 	daemon->stopping = true;
+	daemon->withdrawing = withdraw;
 	if (withdraw)
 		withdraw_all(daemon);
 	else
 		zapi_finish(daemon->zapi, ZAPI_FINISH_KEEP, KEEP_LIMIT, on_kept, daemon);
+}
+
+static void note_file(struct daemon *daemon)
+{
+	if (stat(daemon->config->path, &daemon->file) < 0)
+		daemon->file = (struct stat){0};
+}
+
+/* Whether the file is another one than that which was read last. */
+static bool is_other_file(const struct daemon *daemon)
+{
+	const struct stat *then = &daemon->file;
+	struct stat now;
+
+	return stat(daemon->config->path, &now) == 0 &&
+	       (now.st_dev != then->st_dev || now.st_ino != then->st_ino ||
+		       now.st_size != then->st_size || now.st_mtim.tv_sec != then->st_mtim.tv_sec ||
+		       now.st_mtim.tv_nsec != then->st_mtim.tv_nsec);
 }
 
 static void reload(struct daemon *daemon)
@@ -501,7 +521,8 @@ static void reload(struct daemon *daemon)
 	enum config_change change;
 
 	if (daemon->stopping)
-		return;
+		return; /* the next life looks at the file */
+	note_file(daemon);
 	if (config_load(daemon->config->path, &config, &error) < 0) {
 		refuse_config(daemon, error);
 		return;
@@ -527,6 +548,11 @@ static void on_file(void *data)
 	reload(data);
 }
 
+static void on_reload_job(struct loop_job *job)
+{
+	reload(container_of(job, struct daemon, reload_job));
+}
+
 static void on_signal(void *data, int signo)
 {
 	static const char *const ways[] = {"keep", "withdraw", "drain"};
@@ -540,6 +566,12 @@ static void on_signal(void *data, int signo)
 	}
 	if (signo == SIGUSR1 || signo == SIGUSR2) {
 		drain_signal(&daemon->drain, daemon->config, signo == SIGUSR1);
+		return;
+	}
+	if (daemon->again &&
+		(daemon->withdrawing || daemon->config->announce_on_stop == ON_STOP_KEEP)) {
+		log_info("daemon", "stopping, with no other life", "signal=%s", strsignal(signo));
+		daemon->again = false;
 		return;
 	}
 	if (daemon->stopping) {
@@ -863,12 +895,15 @@ static int build(struct daemon *daemon)
 		if (!daemon->filewatch)
 			log_warn("config", "cannot be watched; send SIGHUP after a change",
 				"file=%s", daemon->config->path);
+		if (is_other_file(daemon)) /* changed when nobody watched it */
+			loop_job_queue(daemon->loop, &daemon->reload_job, on_reload_job);
 	}
 	return r;
 }
 
 static void tear_down(struct daemon *daemon)
 {
+	loop_job_stop(&daemon->reload_job);
 	daemon->filewatch = filewatch_free(daemon->filewatch);
 	daemon->http = http_free(daemon->http);
 	daemon->gate = gate_free(daemon->gate);
@@ -904,6 +939,7 @@ static void begin(struct daemon *daemon, struct config *config)
 		.started = daemon->started,
 		.config_error = daemon->config_error,
 		.gate_passed = daemon->gate_passed,
+		.file = daemon->file,
 		.drain = {.signalled = daemon->drain.signalled},
 	};
 	for (size_t i = 0; i < config->n_warnings; i++)
@@ -954,6 +990,8 @@ int daemon_run(struct config *config)
 	log_info("daemon", config->dry_run ? "starting a dry run: nothing is changed" : "starting",
 		"version=%s node=%s redistribute=%s", COSMOLET_VERSION, config->node,
 		config->announce_redistribute);
+	daemon.config = config;
+	note_file(&daemon);
 	do
 		code = live(&daemon, &config, &before);
 	while (code == CODE_AGAIN);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #include <cosmolet/k8s.h>
 #include <cosmolet/loop.h>
@@ -33,7 +34,10 @@ struct daemon {
 	struct config *config;
 	struct config *next; /* to be built anew with, once this one has come to its end */
 	bool again;          /* to be built anew, with next or with the same */
+	bool withdrawing;    /* and everything is withdrawn before */
 	struct filewatch *filewatch;
+	struct stat file; /* the configuration's, as it was read last */
+	struct loop_job reload_job;
 	char *config_error; /* why the file is not what we run with; NULL: it is */
 	struct loop *loop;
 	struct metrics metrics;

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
-from cosmolet import NODE, Cosmolet, pod, service
+from cosmolet import NODE, TAG, Cosmolet, pod, service
 from lab import COMMUNITY, DEGRADED_COMMUNITY, DEGRADED_TAG, Lab
 from sandbox import inside, wait_until
 
@@ -179,3 +179,19 @@ def test_config_map(make: Any, tmp_path: Path) -> None:
     publish('..two')
     daemon.wait_states(DOWN)
     lab.tor.wait_for(set())
+
+
+def test_changed_while_made_anew(make: Any) -> None:
+    """A change in the second in which nobody watches the file counts, and so does the end."""
+    lab, daemon = make()
+    for tag, metric in ((DEGRADED_TAG, 7), (TAG, 0)):
+        lines = len(daemon.log_lines('msg=changed', 'announce.tag'))
+        change(daemon, 'announce', tag=tag)
+        daemon.wait_log('msg=changed', 'announce.tag', more_than=lines)
+        change(daemon, 'announce', metric=metric)
+        lab.tor.wait_for(lambda table: {route.med for route in table.values()} == {metric})
+    lines = len(daemon.log_lines('msg=changed', 'announce.tag'))
+    change(daemon, 'announce', tag=DEGRADED_TAG)
+    daemon.wait_log('msg=changed', 'announce.tag', more_than=lines)
+    assert daemon.stop() == 0
+    assert set(lab.tor.services()) == WEB

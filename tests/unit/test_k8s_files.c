@@ -137,6 +137,10 @@ START_TEST(only_what_this_node_needs)
 		"{apiVersion: v1, kind: Node, metadata: {name: n1}}\n---\n"
 		"{apiVersion: v1, kind: Node, metadata: {name: n2}}\n---\n"
 		"{apiVersion: serving.knative.dev/v1, kind: Service, metadata: {name: k}}\n---\n"
+		"{apiVersion: v1, kind: Service, metadata: {name: of-another-proxy, labels: "
+		"{service.kubernetes.io/service-proxy-name: cilium}}}\n---\n"
+		"{apiVersion: v1, kind: Service, metadata: {name: of-none, labels: "
+		"{service.kubernetes.io/headless: ''}}}\n---\n"
 		"{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: s}}\n");
 	put("m/a.yaml", SVC("x"));
 	trace_until(&trace, "end a.yaml");
@@ -148,6 +152,10 @@ START_TEST(only_what_this_node_needs)
 		"{apiVersion: v1, kind: Node, metadata: {name: n1}}\n---\n"
 		"{apiVersion: v1, kind: Node, metadata: {name: n2}}\n---\n"
 		"{apiVersion: serving.knative.dev/v1, kind: Service, metadata: {name: k}}\n---\n"
+		"{apiVersion: v1, kind: Service, metadata: {name: of-another-proxy, labels: "
+		"{service.kubernetes.io/service-proxy-name: cilium}}}\n---\n"
+		"{apiVersion: v1, kind: Service, metadata: {name: of-none, labels: "
+		"{service.kubernetes.io/headless: ''}}}\n---\n"
 		"{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: s}}\n");
 	trace_until(&trace, "endpointslices");
 	trace_until(&trace, "end a.yaml\nbegin a.yaml\nobject pods default/a\nobject nodes n1\n"
