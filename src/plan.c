@@ -660,7 +660,10 @@ char *verdict_text(const struct config *config, const struct verdict *verdict)
 			"its EndpointSlices are not known yet; until then all stays as it is");
 	case REASON_NO_SLICES:
 		return xstrdup("the service has no selector, and there is no EndpointSlice for it");
-	case REASON_NO_PODS: return xstrdup("the service selects no pod on this node");
+	case REASON_NO_PODS:
+		return xstrdup(!verdict->by_slices ? "the service selects no pod on this node"
+			       : verdict->cluster  ? "it has no endpoint in the cluster"
+						   : "none of its endpoints is on this node");
 	case N_REASONS: break;
 	}
 	abort();
