@@ -124,44 +124,59 @@ static int run_version(const struct call *call)
 
 /* Asking the daemon */
 
-/*
- * Where the daemon listens: --http, else the configuration, else the default. For free(), as is the
- * token that the configuration has for it.
- */
-static char *listen_of(const struct call *call, int *out_code, char **out_token)
-{
-	auto_config struct config *config = NULL;
-	auto_free char *error = NULL;
+/* Whom to ask: --http, else the configuration, else the default. */
+struct whom {
+	struct config *config; /* whose strings server.tls has */
+	struct http_server server;
+};
 
-	if (call->http)
-		return xstrdup(call->http);
-	if (!call->config_path && access(DEFAULT_CONFIG, R_OK) < 0)
-		return xstrdup(DEFAULT_LISTEN);
-	config = load_config(call->config_path ? call->config_path : DEFAULT_CONFIG);
-	*out_code = EXIT_CONFIG;
+static void auto_whom_end(struct whom *whom)
+{
+	config_free(whom->config);
+	free(whom->server.listen);
+	free(whom->server.token);
+}
+#define auto_whom AUTO(whom)
+
+/* 0, or an exit code; complains by itself. */
+static int find_whom(const struct call *call, struct whom *out)
+{
+	auto_free char *error = NULL;
+	const struct config *config;
+
+	if (call->http) {
+		out->server.listen = xstrdup(call->http);
+		return 0;
+	}
+	if (!call->config_path && access(DEFAULT_CONFIG, R_OK) < 0) {
+		out->server.listen = xstrdup(DEFAULT_LISTEN);
+		return 0;
+	}
+	config = out->config = load_config(call->config_path ? call->config_path : DEFAULT_CONFIG);
 	if (!config)
-		return NULL;
+		return EXIT_CONFIG;
+	if (!*config->http_listen) {
+		fprintf(stderr, "cosmolet: http.listen is empty in the configuration: nobody can "
+				"be asked\n");
+		return EXIT_CONFIG;
+	}
 	if (config->http_token_file)
-		*out_token = http_read_token(config->http_token_file, &error);
-	if (*config->http_listen)
-		return xstrdup(config->http_listen);
-	fprintf(stderr,
-		"cosmolet: http.listen is empty in the configuration: nobody can be asked\n");
-	return NULL;
+		out->server.token = http_read_token(config->http_token_file, &error);
+	out->server.listen = xstrdup(config->http_listen);
+	config_tls_files(config, &out->server.tls);
+	return 0;
 }
 
 /* 0 and *out_body for free(), or an exit code. */
 static int ask_daemon(const struct call *call, const char *path, int *out_status, char **out_body)
 {
 	auto_free char *error = NULL;
-	auto_free char *listen = NULL;
-	auto_free char *token = NULL;
-	int code = EXIT_FAILED;
+	auto_whom struct whom whom = {0};
+	int code = find_whom(call, &whom);
 
-	listen = listen_of(call, &code, &token);
-	if (!listen)
+	if (code)
 		return code;
-	if (http_get(listen, token, path, out_status, out_body, &error) == 0)
+	if (http_get(&whom.server, path, out_status, out_body, &error) == 0)
 		return 0;
 	fprintf(stderr, "cosmolet: %s\n", error ? error : "no answer");
 	return EXIT_FAILED;
@@ -180,20 +195,14 @@ static int run_why(const struct call *call)
 	return status == 200 ? EXIT_FINE : EXIT_FAILED;
 }
 
-/* Whom to ask again and again. */
-struct whom {
-	char *listen;
-	char *token; /* NULL: it takes none */
-};
-
 /* The daemon's status; NULL and *out_error (for free()) if it does not tell. */
-static json_t *ask_status(const struct whom *whom, char **out_error)
+static json_t *ask_status(const struct http_server *server, char **out_error)
 {
 	auto_free char *body = NULL;
 	json_t *json;
 	int status = 0;
 
-	if (http_get(whom->listen, whom->token, "/status", &status, &body, out_error) < 0)
+	if (http_get(server, "/status", &status, &body, out_error) < 0)
 		return NULL;
 	json = json_loads(body, 0, NULL);
 	if (status == 200 && json_is_object(json))
@@ -220,19 +229,15 @@ static int run_status(const struct call *call)
 {
 	bool wide = !strcmp(call->output, "wide"), as_json = !strcmp(call->output, "json");
 	auto_free char *error = NULL;
-	auto_free char *listen = NULL;
-	auto_free char *token = NULL;
+	auto_whom struct whom whom = {0};
 	json_auto_t *json = NULL;
-	int code = EXIT_FAILED;
-	struct whom whom;
+	int code = find_whom(call, &whom);
 
-	listen = listen_of(call, &code, &token);
-	if (!listen)
+	if (code)
 		return code;
-	whom = (struct whom){listen, token};
 	if (call->watch)
-		return watch_run(on_watch, &whom, wide, as_json);
-	json = ask_status(&whom, &error);
+		return watch_run(on_watch, &whom.server, wide, as_json);
+	json = ask_status(&whom.server, &error);
 	if (!json) {
 		fprintf(stderr, "cosmolet: %s\n", error);
 		return EXIT_FAILED;

@@ -334,6 +334,50 @@ static int check_token(struct load *load)
 			       "%s; write a token into it, or remove the key", error);
 }
 
+void config_tls_files(const struct config *config, struct tls_files *out)
+{
+	*out = (struct tls_files){
+		.certificate = config->http_tls_certificate_file,
+		.key = config->http_tls_key_file,
+		.client_ca = config->http_client_ca_file,
+	};
+}
+
+/* The error names a key, and then its file. */
+static int refuse_tls(struct load *load, const char *error)
+{
+	auto_free char *key = xstrndup(error, strcspn(error, ":"));
+	struct where where = where_of(load, key);
+
+	return value_refuse(&load->reader, &where, "%s; mend the file, or remove the key",
+		error + strlen(key) + strlen(": "));
+}
+
+static int check_tls(struct load *load)
+{
+	struct where certificate = where_of(load, "http.tls_certificate_file");
+	struct where key = where_of(load, "http.tls_key_file");
+	struct where client_ca = where_of(load, "http.client_ca_file");
+	auto_free char *error = NULL;
+	struct tls *tls = NULL;
+	struct tls_files files;
+
+	config_tls_files(load->config, &files);
+	if (files.certificate && !files.key)
+		return value_refuse(
+			&load->reader, &certificate, "needs http.tls_key_file; write it, too");
+	if (files.key && !files.certificate)
+		return value_refuse(
+			&load->reader, &key, "needs http.tls_certificate_file; write it, too");
+	if (files.client_ca && !files.certificate)
+		return value_refuse(&load->reader, &client_ca,
+			"needs TLS; write http.tls_certificate_file and http.tls_key_file, too");
+	if (files.certificate && tls_new(&files, &tls, &error) < 0)
+		return refuse_tls(load, error);
+	tls_free(tls);
+	return 0;
+}
+
 /* Several classes may have the same one. */
 static int add_tag(struct load *load, const struct where *where, int64_t tag)
 {
@@ -440,6 +484,8 @@ static int check_all(struct load *load)
 		r = check_listen(load);
 	if (r == 0)
 		r = check_token(load);
+	if (r == 0)
+		r = check_tls(load);
 	return r;
 }
 

@@ -11,6 +11,8 @@
 #include <cosmolet/prefix.h>
 #include <cosmolet/zapi.h>
 
+struct tls_files;
+
 enum config_source { SOURCE_CLUSTER, SOURCE_FILES };
 enum config_loopback { LOOPBACK_LOCAL_ROUTE, LOOPBACK_ADDRESS, LOOPBACK_NONE };
 enum config_verify { VERIFY_OFF, VERIFY_ON };
@@ -138,6 +140,9 @@ struct config {
 	int64_t frr_verify_bgp_seconds;
 	char *http_listen;
 	char *http_token_file;
+	char *http_tls_certificate_file;
+	char *http_tls_key_file;
+	char *http_client_ca_file;
 	int metrics_per_service;
 	int logging_level;
 	int logging_format;
@@ -184,6 +189,9 @@ void config_inherit_tags(struct config *config, const struct config *from);
 void config_print(const struct config *config, FILE *out);
 /* Prints a Markdown table of all keys, their values, defaults and meanings. */
 void config_print_keys(FILE *out);
+
+/* What TLS is made of; its strings are the configuration's. */
+void config_tls_files(const struct config *config, struct tls_files *out);
 
 const char *address_kind_text(enum address_kind kind);
 

@@ -349,10 +349,10 @@ static void answer_why(const struct daemon *daemon, const char *query, struct ht
 	set_answer(out, known ? 200 : 404, "text/plain; charset=utf-8", text);
 }
 
-/* What kubelet asks. */
+/* What kubelet asks; and the page, which has nothing in it until it has asked for /status. */
 static bool is_open(const char *path)
 {
-	static const char *const paths[] = {"/healthz", "/livez", "/readyz", "/version"};
+	static const char *const paths[] = {"/healthz", "/livez", "/readyz", "/version", "/"};
 
 	for (size_t i = 0; i < N_ELEMENTS(paths); i++) {
 		if (!strcmp(path, paths[i]))
@@ -701,9 +701,14 @@ static int check_readable(const char *path)
 
 static int check_config_files(const struct config *config)
 {
-	int r = check_readable(config->path);
+	const char *const paths[] = {config->path, config->http_token_file,
+		config->http_tls_certificate_file, config->http_tls_key_file,
+		config->http_client_ca_file};
+	int r = 0;
 
-	return r < 0 ? r : check_readable(config->http_token_file);
+	for (size_t i = 0; i < N_ELEMENTS(paths) && r == 0; i++)
+		r = check_readable(paths[i]);
+	return r;
 }
 
 /* NULL: there is no need for one. */
@@ -845,13 +850,20 @@ static void build_gate(struct daemon *daemon)
 
 static int build_http(struct daemon *daemon)
 {
+	const struct config *config = daemon->config;
+	struct http_options options = {
+		.listen = config->http_listen,
+		.token_file = config->http_token_file,
+		.is_open = is_open,
+		.answer = on_question,
+		.data = daemon,
+	};
 	auto_free char *error = NULL;
 	int r = 0;
 
-	if (*daemon->config->http_listen)
-		r = http_new(daemon->loop, daemon->config->http_listen,
-			daemon->config->http_token_file, is_open, on_question, daemon,
-			&daemon->http, &error);
+	config_tls_files(config, &options.tls);
+	if (*config->http_listen)
+		r = http_new(daemon->loop, &options, &daemon->http, &error);
 	return r < 0 ? fail("http", error ? error : "no descriptors") : 0;
 }
 

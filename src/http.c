@@ -7,17 +7,26 @@
  * waits; the loop writes the answer. No state is shared, nothing needs a lock but the list. A loop
  * that does not answer in time is itself an answer (503), which makes /livez honest. Since the one
  * who asked may have gone by then, a question belongs to whoever lets go of it last.
+ *
+ * civetweb itself listens on loopback, and has the door in front of it (door.h): a connection costs
+ * it a thread, so a few hundred idle ones would else be enough to keep kubelet's probes out.
  */
 #include "http.h"
 
+#include "door.h"
+#include "filewatch.h"
+
 #include <civetweb.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <time.h>
 
+#include <cosmolet/log.h>
 #include <cosmolet/mem.h>
 #include <cosmolet/yaml.h>
 
@@ -25,6 +34,9 @@
 #define TOKEN_MAX      4096
 #define BLANKS         " \t\r\n"
 #define BODY_MAX       (64u << 20)
+#define REREAD_EVERY   mono_s(60) /* where inotify tells nothing, and after a failure */
+#define FD_MAX         1024
+#define N_FILES        3
 
 bool http_parse_listen(const char *listen, struct prefix *out_host, uint16_t *out_port)
 {
@@ -62,9 +74,15 @@ struct http {
 	http_answer_fn *answer;
 	void *data;
 	struct mg_context *server;
-	char *listen;
-	char *token_file; /* NULL: anybody may ask for anything */
+	_Atomic uint16_t port; /* of the server */
+	struct door *_Atomic door;
+	char *token_file; /* NULL: there is none */
+	bool client_ca;   /* there is one */
 	http_open_fn *is_open;
+	struct tls *tls; /* NULL: plain */
+	struct filewatch *watches[N_FILES];
+	struct loop_timer reread;
+	char *tls_error; /* why the files are not used as they are now; NULL: they are */
 	struct loop_io wake;
 	int wake_fd;
 	struct loop_job step_job;
@@ -114,6 +132,7 @@ static int send_answer(struct mg_connection *connection, const struct http_answe
 
 	mg_printf(connection,
 		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+		"Connection: close\r\n"
 		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
 		"Referrer-Policy: no-referrer\r\n%s%s%s%s\r\n",
 		answer->status, mg_get_response_code_text(connection, answer->status), answer->type,
@@ -172,17 +191,13 @@ static bool is_same(const char *given, const char *wanted)
 }
 
 /* 0, or the status with which the request is refused. On a thread of civetweb. */
-static int refusal(
-	const struct http *http, const struct mg_connection *connection, const char *path)
+static int token_refusal(const struct http *http, const struct mg_connection *connection)
 {
 	static const char scheme[] = "Bearer ";
 	const char *given = mg_get_header(connection, "Authorization");
 	auto_free char *error = NULL;
-	auto_free char *token = NULL;
+	auto_free char *token = http_read_token(http->token_file, &error);
 
-	if (!http->token_file || http->is_open(path))
-		return 0;
-	token = http_read_token(http->token_file, &error);
 	if (!token)
 		return 503;
 	if (!given || strncasecmp(given, scheme, strlen(scheme)) != 0)
@@ -190,22 +205,42 @@ static int refusal(
 	return is_same(given + strlen(scheme), token) ? 0 : 401;
 }
 
+static int refusal(struct http *http, const struct mg_connection *connection, const char *path,
+	char **out_text)
+{
+	const struct mg_request_info *request = mg_get_request_info(connection);
+	bool known = false;
+	int status = 0;
+
+	if (!door_is_asking(http->door, (uint16_t)request->remote_port, &known))
+		status = 403;
+	else if ((http->token_file || http->client_ca) && !known && !http->is_open(path))
+		status = http->token_file ? token_refusal(http, connection) : 403;
+	if (status == 403)
+		*out_text = xstrdup("this needs a certificate of http.client_ca_file\n");
+	else if (status == 401)
+		*out_text = xasprintf("this needs the token of http.token_file%s\n",
+			http->client_ca ? ", or a certificate of http.client_ca_file" : "");
+	else if (status)
+		*out_text = xstrdup("http.token_file has no token now\n");
+	return status;
+}
+
 static int on_request(struct mg_connection *connection, void *data)
 {
 	const struct mg_request_info *request = mg_get_request_info(connection);
 	static char not_allowed[] = "only GET and HEAD\n", late[] = "the loop does not answer\n";
-	static char no_token[] = "this needs the token of http.token_file\n",
-		    no_file[] = "http.token_file has no token now\n";
 	const char *path = request->local_uri ? request->local_uri : "/";
 	struct question *question;
+	auto_free char *why_not = NULL;
 	int status;
 
 	if (strcmp(request->request_method, "GET") != 0 &&
 		strcmp(request->request_method, "HEAD") != 0)
 		return send_text(connection, 405, not_allowed);
-	status = refusal(data, connection, path);
+	status = refusal(data, connection, path, &why_not);
 	if (status)
-		return send_text(connection, status, status == 401 ? no_token : no_file);
+		return send_text(connection, status, why_not);
 	question = xcalloc(1, sizeof(*question));
 	question->path = xstrdup(path);
 	question->query = xstrdup(request->query_string ? request->query_string : "");
@@ -289,41 +324,170 @@ static void on_wake(struct loop_io *io, uint32_t ready)
 	}
 }
 
+/* The certificate */
+
+int64_t http_expires(const struct http *http)
+{
+	return http && http->tls ? tls_expires(http->tls) : 0;
+}
+
+char *http_problem(const struct http *http)
+{
+	if (http && http->tls_error)
+		return xasprintf("%s; the certificate before stays in use", http->tls_error);
+	if (http && http->tls && tls_expires(http->tls) <= (int64_t)time(NULL))
+		return xstrdup("http.tls_certificate_file: the certificate has expired");
+	return NULL;
+}
+
+static void log_certificate(const struct http *http, const char *message)
+{
+	log_info("http", message, "expires_in_hours=%lld",
+		((long long)tls_expires(http->tls) - (long long)time(NULL)) / 3600);
+}
+
+static void reread(void *data)
+{
+	struct http *http = data;
+	auto_free char *error = NULL;
+	int r = tls_reload(http->tls, &error);
+
+	if (r < 0 && (!http->tls_error || strcmp(error, http->tls_error) != 0))
+		log_warn("http", "the certificate cannot be replaced; the one before stays",
+			"reason=%s", error);
+	else if (r > 0)
+		log_certificate(http, "certificate replaced");
+	else if (r == 0 && http->tls_error)
+		log_certificate(http, "the certificate is again the one in use");
+	str_set(&http->tls_error, error);
+}
+
+static void on_reread(struct loop_timer *timer)
+{
+	struct http *http = container_of(timer, struct http, reread);
+
+	reread(http);
+	loop_timer_after(http->loop, timer, REREAD_EVERY, on_reread);
+}
+
+static int start_tls(struct http *http, const struct tls_files *files, char **out_error)
+{
+	const char *const paths[N_FILES] = {files->certificate, files->key, files->client_ca};
+
+	if (!files->certificate)
+		return 0;
+	if (tls_new(files, &http->tls, out_error) < 0)
+		return -EINVAL;
+	log_certificate(http, "TLS is on");
+	for (size_t i = 0; i < N_FILES; i++) {
+		if (paths[i])
+			http->watches[i] = filewatch_new(http->loop, paths[i], reread, http);
+	}
+	loop_timer_after(http->loop, &http->reread, REREAD_EVERY, on_reread);
+	return 0;
+}
+
 /* Life */
 
-static int start(struct http *http, const char *listen, char **out_error)
+static struct sockaddr_in inner_address(const struct http *http)
 {
-	const char *options[] = {"listening_ports", listen, "num_threads", "32",
-		"request_timeout_ms", "5000", "max_request_size", "8192", "enable_keep_alive",
-		"yes", "keep_alive_timeout_ms", "5000", "tcp_nodelay", "1", NULL};
-	char text[256] = "";
-	struct mg_error_data error = {.text = text, .text_buffer_size = sizeof(text)};
-	struct mg_init_data init = {.user_data = http, .configuration_options = options};
+	return (struct sockaddr_in){
+		.sin_family = AF_INET,
+		.sin_port = htons(http->port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+}
 
-	http->listen = xstrdup(listen);
-	mg_init_library(0);
+/* Whether it is the server's end of a connection that is not the door's. */
+static bool is_stranger(const struct http *http, int fd)
+{
+	const struct sockaddr_in wanted = inner_address(http);
+	struct sockaddr_in own = {0}, peer = {0};
+	socklen_t own_size = sizeof(own), peer_size = sizeof(peer);
+	bool known;
+
+	return getsockname(fd, (struct sockaddr *)&own, &own_size) == 0 &&
+	       own.sin_family == AF_INET && own.sin_port == wanted.sin_port &&
+	       own.sin_addr.s_addr == wanted.sin_addr.s_addr &&
+	       getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0 &&
+	       !(http->door && door_is_asking(http->door, ntohs(peer.sin_port), &known));
+}
+
+/*
+ * Somebody of this node who found the server behind the door shall hold none of its threads.
+ * civetweb tells here neither who it is nor its descriptor, so all of them are looked at.
+ */
+static int on_connection(const struct mg_connection *connection, void **data)
+{
+	const struct http *http = mg_get_user_data(mg_get_context(connection));
+
+	(void)data;
+	for (int fd = STDERR_FILENO + 1; fd < FD_MAX; fd++) {
+		if (is_stranger(http, fd))
+			shutdown(fd, SHUT_RDWR);
+	}
+	return 0;
+}
+
+static int start_server(struct http *http, char **out_error)
+{
+	const char *options[] = {"listening_ports", "127.0.0.1:0", "num_threads", "10",
+		"request_timeout_ms", "5000", "max_request_size", "16384", "tcp_nodelay", "1",
+		NULL};
+	char text[256] = "";
+	struct mg_callbacks callbacks = {.init_connection = on_connection};
+	struct mg_error_data error = {.text = text, .text_buffer_size = sizeof(text)};
+	struct mg_init_data init = {
+		.callbacks = &callbacks, .user_data = http, .configuration_options = options};
+	struct mg_server_port port = {0};
+
 	http->server = mg_start2(&init, &error);
-	if (!http->server) {
-		*out_error = xasprintf("http.listen: cannot listen on %s: %s", listen,
+	if (!http->server || mg_get_server_ports(http->server, 1, &port) != 1) {
+		*out_error = xasprintf("the server behind http.listen does not start: %s",
 			*text ? text : strerror(errno));
 		return -EINVAL;
 	}
+	http->port = (uint16_t)port.port;
 	mg_set_request_handler(http->server, "/", on_request, http);
 	return 0;
 }
 
-int http_new(struct loop *loop, const char *listen, const char *token_file, http_open_fn *is_open,
-	http_answer_fn *answer, void *data, struct http **out, char **out_error)
+static int start_door(struct http *http, const char *listen, char **out_error)
+{
+	struct door *door = NULL;
+	struct prefix host;
+	uint16_t port;
+	int r;
+
+	if (!http_parse_listen(listen, &host, &port)) {
+		*out_error = xasprintf("http.listen: \"%s\" is not ADDRESS:PORT", listen);
+		return -EINVAL;
+	}
+	r = door_new(&host, port, http->tls, http->port, http->is_open, &door);
+	if (r < 0) {
+		*out_error =
+			xasprintf("http.listen: cannot listen on %s: %s", listen, strerror(-r));
+		return -EINVAL;
+	}
+	http->door = door;
+	door_open(door); /* from here on others ask for it */
+	return 0;
+}
+
+int http_new(
+	struct loop *loop, const struct http_options *options, struct http **out, char **out_error)
 {
 	struct http *http = xcalloc(1, sizeof(*http));
 	pthread_condattr_t monotonic;
 	int r;
 
+	mg_init_library(0);
 	http->loop = loop;
-	http->token_file = token_file ? xstrdup(token_file) : NULL;
-	http->is_open = is_open;
-	http->answer = answer;
-	http->data = data;
+	http->token_file = options->token_file ? xstrdup(options->token_file) : NULL;
+	http->client_ca = options->tls.client_ca;
+	http->is_open = options->is_open;
+	http->answer = options->answer;
+	http->data = options->data;
 	TAILQ_INIT(&http->in_work);
 	TAILQ_INIT(&http->questions);
 	pthread_mutex_init(&http->lock, NULL);
@@ -336,24 +500,17 @@ int http_new(struct loop *loop, const char *listen, const char *token_file, http
 		abort(); /* no descriptors left at the start */
 	r = loop_io_start(loop, &http->wake, http->wake_fd, EPOLLIN, on_wake);
 	if (r == 0)
-		r = start(http, listen, out_error);
+		r = start_tls(http, &options->tls, out_error);
+	if (r == 0)
+		r = start_server(http, out_error);
+	if (r == 0)
+		r = start_door(http, options->listen, out_error);
 	if (r < 0) {
 		http_free(http);
 		return -EINVAL;
 	}
 	*out = http;
 	return 0;
-}
-
-/* Where to connect to for what was listened on: a wildcard means this host. For free(). */
-static char *connect_host(const struct prefix *host)
-{
-	char buf[PREFIX_STRLEN];
-	const char *text = prefix_address(host, buf);
-
-	if (!strcmp(text, "0.0.0.0"))
-		return xstrdup("127.0.0.1");
-	return xstrdup(!strcmp(text, "::") ? "::1" : text);
 }
 
 static void *run_stop(void *server)
@@ -364,18 +521,11 @@ static void *run_stop(void *server)
 
 static void knock(const struct http *http)
 {
-	auto_free char *host = NULL;
-	struct mg_connection *connection;
-	struct prefix address;
-	char error[256] = "";
-	uint16_t port;
+	const struct sockaddr_in to = inner_address(http);
+	auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	if (!http_parse_listen(http->listen, &address, &port))
-		return;
-	host = connect_host(&address);
-	connection = mg_connect_client(host, port, 0, error, sizeof(error));
-	if (connection)
-		mg_close_connection(connection);
+	if (fd >= 0) /* whether anybody opens does not matter */
+		(void)connect(fd, (const struct sockaddr *)&to, sizeof(to));
 }
 
 /* civetweb looks only every two seconds whether it shall end, unless somebody comes in. */
@@ -399,6 +549,7 @@ static void stop_server(struct http *http)
 struct http *http_free(struct http *http)
 {
 	struct question *question;
+	struct door *door;
 
 	if (!http)
 		return NULL;
@@ -406,10 +557,16 @@ struct http *http_free(struct http *http)
 	http->closing = true;
 	pthread_cond_broadcast(&http->news);
 	pthread_mutex_unlock(&http->lock);
+	loop_timer_stop(&http->reread);
+	for (size_t i = 0; i < N_FILES; i++)
+		filewatch_free(http->watches[i]);
+	door = http->door;
 	stop_server(http);
+	door_free(door);
 	mg_exit_library();
-	free(http->listen);
+	tls_free(http->tls);
 	free(http->token_file);
+	free(http->tls_error);
 	TAILQ_CONCAT(&http->questions, &http->in_work, queued);
 	while ((question = next_question(http)))
 		question_free(question);
@@ -423,6 +580,17 @@ struct http *http_free(struct http *http)
 }
 
 /* The client */
+
+/* Where to connect to for what was listened on: a wildcard means this host. For free(). */
+static char *connect_host(const struct prefix *host)
+{
+	char buf[PREFIX_STRLEN];
+	const char *text = prefix_address(host, buf);
+
+	if (!strcmp(text, "0.0.0.0"))
+		return xstrdup("127.0.0.1");
+	return xstrdup(!strcmp(text, "::") ? "::1" : text);
+}
 
 static char *read_body(struct mg_connection *connection)
 {
@@ -440,35 +608,124 @@ static char *read_body(struct mg_connection *connection)
 	return body;
 }
 
-int http_get(const char *listen, const char *token, const char *path, int *out_status,
-	char **out_body, char **out_error)
+/* For free(), as is what the one above gives. */
+static char *request_text(const struct http_server *server, const char *path)
 {
-	auto_free char *host = NULL;
+	return xasprintf("GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s%s%s\r\n", path,
+		server->listen, server->token ? "Authorization: Bearer " : "",
+		server->token ? server->token : "", server->token ? "\r\n" : "");
+}
+
+static int get_plain(const struct http_server *server, const char *host, uint16_t port,
+	const char *path, int *out_status, char **out_body, char **out_error)
+{
+	auto_free char *request = request_text(server, path);
 	char error[256] = "";
 	struct mg_connection *connection;
+
+	mg_init_library(0);
+	connection = mg_download(host, port, 0, error, sizeof(error), "%s", request);
+	if (connection) {
+		*out_status = mg_get_response_info(connection)->status_code;
+		*out_body = read_body(connection);
+		mg_close_connection(connection);
+	} else {
+		*out_error = xstrdup(error);
+	}
+	mg_exit_library();
+	return connection ? 0 : -EIO;
+}
+
+static int connect_to(const struct prefix *address, uint16_t port, char **out_error)
+{
+	struct sockaddr_storage to;
+	socklen_t size = door_address(address, port, &to);
+	const struct timeval limit = {.tv_sec = 10}; /* more than the daemon takes */
+	int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+
+	if (fd >= 0) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	}
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&to, size) == 0)
+		return fd;
+	*out_error = xstrdup(strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -EIO;
+}
+
+/* An answer in whole, of our own server: a line, headers, and the body until it closes. */
+static bool parse_answer(const char *text, int *out_status, char **out_body)
+{
+	static const char begin[] = "HTTP/1.1 ";
+	const char *body = strstr(text, "\r\n\r\n");
+
+	if (!body || strncmp(text, begin, strlen(begin)) != 0)
+		return false;
+	*out_status = (int)strtol(text + strlen(begin), NULL, 10);
+	*out_body = xstrdup(body + 4);
+	return true;
+}
+
+static bool exchange(
+	struct tls_session *session, const char *request, int *out_status, char **out_body)
+{
+	size_t size = 0, n_request = strlen(request);
+	auto_free char *text = NULL;
+	FILE *out;
+	char part[16384];
+	uint32_t events;
+	ssize_t n;
+
+	if (tls_write(session, request, n_request, &events) != (ssize_t)n_request)
+		return false;
+	out = xmemstream(&text, &size);
+	while (size < BODY_MAX && (n = tls_read(session, part, sizeof(part), &events)) > 0) {
+		fwrite(part, 1, (size_t)n, out);
+		fflush(out); /* size is true after that alone */
+	}
+	fclose(out);
+	return parse_answer(text, out_status, out_body);
+}
+
+static int get_tls(const struct http_server *server, const struct prefix *address, uint16_t port,
+	const char *path, int *out_status, char **out_body, char **out_error)
+{
+	auto_free char *request = request_text(server, path);
+	auto_close int fd = connect_to(address, port, out_error);
+	struct tls_session *session = NULL;
+	int r = fd < 0 ? -EIO : tls_connect(&server->tls, fd, &session, out_error);
+
+	if (r == 0 && !exchange(session, request, out_status, out_body)) {
+		*out_error = xstrdup("the answer is not whole");
+		r = -EIO;
+	}
+	tls_close(session);
+	return r;
+}
+
+int http_get(const struct http_server *server, const char *path, int *out_status, char **out_body,
+	char **out_error)
+{
+	auto_free char *host = NULL;
+	auto_free char *error = NULL;
 	struct prefix address;
 	uint16_t port;
 	int r;
 
-	if (!http_parse_listen(listen, &address, &port)) {
-		*out_error = xasprintf("\"%s\" is not ADDRESS:PORT", listen);
+	if (!http_parse_listen(server->listen, &address, &port)) {
+		*out_error = xasprintf("\"%s\" is not ADDRESS:PORT", server->listen);
 		return -EIO;
 	}
 	host = connect_host(&address);
-	mg_init_library(0);
-	connection = mg_download(host, port, 0, error, sizeof(error),
-		"GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s%s%s\r\n", path, listen,
-		token ? "Authorization: Bearer " : "", token ? token : "", token ? "\r\n" : "");
-	if (!connection) {
-		*out_error = xasprintf("no cosmolet answers at %s: %s", listen, error);
-		mg_exit_library();
-		return -EIO;
-	}
-	*out_status = mg_get_response_info(connection)->status_code;
-	*out_body = read_body(connection);
-	r = *out_status > 0 ? 0 : -EIO;
-	mg_close_connection(connection);
-	mg_exit_library();
+	if (!prefix_parse_host(host, &address))
+		abort(); /* it came from one */
+	r = server->tls.certificate
+		    ? get_tls(server, &address, port, path, out_status, out_body, &error)
+		    : get_plain(server, host, port, path, out_status, out_body, &error);
+	if (r < 0)
+		*out_error = xasprintf("no cosmolet answers at %s: %s", server->listen, error);
 	return r;
 }
 

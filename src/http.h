@@ -2,6 +2,8 @@
 /* All of civetweb: the server inside the daemon, and the client of the command line. */
 #pragma once
 
+#include "tls.h"
+
 #include <cosmolet/loop.h>
 #include <cosmolet/prefix.h>
 
@@ -49,23 +51,42 @@ typedef bool http_open_fn(const char *path);
  */
 char *http_read_token(const char *path, char **out_error);
 
+struct http_options {
+	const char *listen;     /* "ADDRESS:PORT" */
+	const char *token_file; /* NULL: none; else read for each request to what is not open */
+	struct tls_files tls;   /* read again whenever they change */
+	http_open_fn *is_open;
+	http_answer_fn *answer;
+	void *data; /* for answer() */
+};
+
 /*
- * Listens on "ADDRESS:PORT". token_file, unless NULL, is read for each request to a path that is
- * not open: it must come with that token (RFC 6750). Copies the strings. Signals must be blocked
- * already: the server has threads. 0 and *out; -EINVAL and *out_error (for free()) if it cannot
- * listen there.
+ * Listens. With a token file (RFC 6750), or a CA of clients, what is not open is told to those
+ * alone who come with that token, or a certificate of that CA. Copies the strings. Signals must be
+ * blocked already: the server has threads. 0 and *out; -EINVAL and *out_error (for free()) if it
+ * cannot listen there, or the files are no good.
  */
-must_check int http_new(struct loop *loop, const char *listen, const char *token_file,
-	http_open_fn *is_open, http_answer_fn *answer, void *data, struct http **out,
-	char **out_error);
+must_check int http_new(
+	struct loop *loop, const struct http_options *options, struct http **out, char **out_error);
+/* When the certificate expires, in seconds since 1970; 0: there is none. Accepts NULL. */
+int64_t http_expires(const struct http *http);
+/* What is wrong with the certificate. For free(); NULL: nothing. Accepts NULL. */
+char *http_problem(const struct http *http);
 /* Accepts NULL, returns NULL. */
 struct http *http_free(struct http *http);
 
+/* Whom the command line asks, and what it shows there. */
+struct http_server {
+	char *listen;
+	char *token; /* NULL: none */
+	struct tls_files tls;
+};
+
 /*
- * GETs a path from a daemon, with a token unless that is NULL. 0, *out_status and *out_body (for
- * free()); or -EIO and *out_error (for free()) if nobody answers.
+ * GETs a path from a daemon. 0, *out_status and *out_body (for free()); or -EIO and *out_error (for
+ * free()) if nobody answers.
  */
-must_check int http_get(const char *listen, const char *token, const char *path, int *out_status,
+must_check int http_get(const struct http_server *server, const char *path, int *out_status,
 	char **out_body, char **out_error);
 /* Encodes a value for a query. For free(). */
 char *http_encode(const char *value);

@@ -175,10 +175,18 @@ const struct key keys[] = {
 	{"http.listen", STRING, AT(http_listen), "127.0.0.1:9474", NULL, 0, 0,
 		"`ADDRESS:PORT` of metrics, health and status; empty: off."},
 	{"http.token_file", STRING, AT(http_token_file), NULL, NULL, 0, 0,
-		"A file with a token that `/metrics`, `/status`, `/why` and `/` are only told to, "
-		"as "
-		"`Authorization: Bearer TOKEN`; read for each request. Health and version are told "
-		"to anybody."},
+		"A file with a token that `/metrics`, `/status` and `/why` are only told to, as "
+		"`Authorization: Bearer TOKEN`; read for each request. Health, version and the "
+		"page without what it shows are for anybody."},
+	{"http.tls_certificate_file", STRING, AT(http_tls_certificate_file), NULL, NULL, 0, 0,
+		"A certificate in PEM, with what leads to its CA, like `tls.crt` of a Secret: "
+		"`http.listen` speaks TLS 1.2 and 1.3, and nothing else. Read again when it "
+		"changes; if it is no good then, the one before stays."},
+	{"http.tls_key_file", STRING, AT(http_tls_key_file), NULL, NULL, 0, 0,
+		"Its private key in PEM, without a passphrase, like `tls.key` of a Secret."},
+	{"http.client_ca_file", STRING, AT(http_client_ca_file), NULL, NULL, 0, 0,
+		"CAs in PEM: a client certificate of theirs opens what a token opens, which is "
+		"then told to nobody without one of the two."},
 	{"metrics.per_service", CHOICE, AT(metrics_per_service), "full", "full aggregated off", 0,
 		0,
 		"What `/metrics` tells of single services: series for each address and service, "

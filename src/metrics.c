@@ -626,6 +626,14 @@ static void write_stale(struct scrape *s)
 					 : wall_now() - daemon->started);
 }
 
+static void write_certificate(struct scrape *s)
+{
+	if (http_expires(s->daemon->http) == 0)
+		return;
+	sample(s, "");
+	number(s, (double)http_expires(s->daemon->http));
+}
+
 static void write_objects(struct scrape *s)
 {
 	const struct cluster *cluster = &s->daemon->cluster;
@@ -871,6 +879,9 @@ static const struct family families[] = {
 		.write = write_reload_successful},
 	{"cosmolet_config_last_reload_success_timestamp_seconds", GAUGE, "",
 		"When the configuration in use was last read.", .write = write_reload_time},
+	{"cosmolet_http_certificate_expiry_timestamp_seconds", GAUGE, "",
+		"When the certificate of http.listen expires (http.tls_certificate_file).",
+		.write = write_certificate},
 	{"cosmolet_log_lines_total", COUNTER, "level", "Lines written to the log.",
 		.write = write_log_lines},
 	{"cosmolet_log_suppressed_total", COUNTER, "",

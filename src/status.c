@@ -207,6 +207,7 @@ static json_t *address_json(const struct daemon *daemon, const struct view_addre
 /* What an operator has to do something about. */
 static json_t *problems_json(const struct daemon *daemon)
 {
+	auto_free char *certificate = http_problem(daemon->http);
 	json_t *json = json_array();
 
 	if (bgpd_is_deaf(daemon->bgpd))
@@ -226,6 +227,8 @@ static json_t *problems_json(const struct daemon *daemon)
 		json_array_append_new(
 			json, json_sprintf("the configuration in use is not the file's: %s",
 				      daemon->config_error));
+	if (certificate)
+		json_array_append_new(json, json_string(certificate));
 	return json;
 }
 

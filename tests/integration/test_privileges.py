@@ -163,6 +163,7 @@ def test_without_binding(start: Start, network: Lab, tmp_path: Path) -> None:
     daemon.write_config()
     daemon.wait_log('level=err', 'CAP_NET_ADMIN', 'loopback.mode: none')
     daemon.wait_log('going back')
+    daemon.wait_ready()
     daemon.wait_states({V4: 'announced', V6: 'announced'})
     network.tor.wait_for(WEB)
     assert 'could not be started' in daemon.status()['problems'][0]
