@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 import subprocess
+import tempfile
 from typing import Any, Iterator
 
 import jsonschema
@@ -20,6 +22,7 @@ from kube import KubeApi
 from manifests import CONTAINER, apply, crd, delete, kustomize, lost, objects_of
 
 CHART = CONTAINER / 'chart'
+SECRET = '/etc/cosmolet-tls'
 Values = dict[str, Any]
 FRR_CONF = (CONTAINER / 'frr' / 'unnumbered.conf').read_text()
 
@@ -49,6 +52,11 @@ GOOD: dict[str, str] = {
         prometheusRule: {enabled: true, additionalLabels: {release: prometheus}, rules: [{alert: Mine, expr: vector(1)}]}
         dashboard: {enabled: true}
         networkPolicy: {enabled: true, from: [{namespaceSelector: {matchLabels: {name: monitoring}}}]}''',
+    'TLS': '''
+        metrics: {tls: {secretName: cosmolet-tls, clientCA: true}}
+        startupProbe: {httpGet: {path: /livez, port: metrics}}
+        podMonitor: {enabled: true, tlsConfig: {ca: {secret: {name: cosmolet-tls, key: ca.crt}}, serverName: cosmolet}}
+        serviceMonitor: {enabled: true, tlsConfig: {insecureSkipVerify: true}, authorization: {credentials: {name: token, key: token}}}''',
     'namespaces by label': 'config: {services: {namespace_selector: team=shop}}',
     'classes': 'config: {classes: {gold: {tag: 4720, min_ready: 2, namespaces: [shop]}}}',
     'addresses on lo': 'config: {announce: {redistribute: connected}, loopback: {mode: address}}',
@@ -89,6 +97,7 @@ BAD = {
     'frr: {hostPath: run/frr}': 'hostPath',
     'metrics: {port: 99999}': 'port',
     'metrics: {enabled: "yes"}': 'enabled',
+    'metrics: {tls: {secret: cosmolet-tls}}': 'secret',
     'config: {services: {adresses: [cluster_ip]}}': 'adresses',
     'config: {services: {addresses: [clusterIP]}}': 'addresses',
     'config: {announce: {tag: many}}': 'tag',
@@ -186,10 +195,33 @@ def test_an_api_server_takes_it(cluster: KubeApi, text: str) -> None:
 
 
 def check_config(text: str, warned: bool = False) -> None:
-    """The program itself takes the configuration."""
-    done = subprocess.run([BINARY, 'check', '/dev/stdin'], input=text, capture_output=True, text=True,
-                          env={'NODE_NAME': 'n', 'NODE_IP': '192.0.2.1'})
+    """The program itself takes the configuration; the Secret's files are made where it names some."""
+    with tempfile.TemporaryDirectory() as directory:
+        if SECRET in text:
+            subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=x',
+                            '-keyout', f'{directory}/tls.key', '-out', f'{directory}/tls.crt'], check=True, capture_output=True)
+            shutil.copy(f'{directory}/tls.crt', f'{directory}/ca.crt')
+        done = subprocess.run([BINARY, 'check', '/dev/stdin'], input=text.replace(SECRET, directory), capture_output=True, text=True,
+                              env={'NODE_NAME': 'n', 'NODE_IP': '192.0.2.1'})
     assert done.returncode == 0 and bool(done.stderr) == warned, f'{done.stderr}\n{text}'
+
+
+def test_tls() -> None:
+    """The Secret, the probes and who scrapes go together."""
+    files = rendered(GOOD['TLS'])
+    pod = yaml.safe_load(files['daemonset.yaml'])['spec']['template']['spec']
+    (container,) = pod['containers']
+    assert [container[probe]['httpGet']['scheme'] for probe in ('livenessProbe', 'readinessProbe', 'startupProbe')] == ['HTTPS'] * 3
+    volume = next(mount['name'] for mount in container['volumeMounts'] if mount['mountPath'] == SECRET)
+    assert {'name': volume, 'secret': {'secretName': 'cosmolet-tls'}} in pod['volumes']
+    http = yaml.safe_load(yaml.safe_load(files['configmap.yaml'])['data']['cosmolet.yaml'])['http']
+    assert {key: value for key, value in http.items() if key != 'listen'} == {
+        'tls_certificate_file': f'{SECRET}/tls.crt', 'tls_key_file': f'{SECRET}/tls.key', 'client_ca_file': f'{SECRET}/ca.crt'}
+    (endpoint,) = yaml.safe_load(files['podmonitor.yaml'])['spec']['podMetricsEndpoints']
+    assert endpoint['scheme'] == 'https' and endpoint['tlsConfig']['serverName'] == 'cosmolet'
+    (endpoint,) = yaml.safe_load(files['servicemonitor.yaml'])['spec']['endpoints']
+    assert endpoint['scheme'] == 'https' and endpoint['authorization'] == {'credentials': {'name': 'token', 'key': 'token'}}
+    assert 'https' not in ''.join(text for name, text in rendered(GOOD['watched']).items() if 'monitor.' in name)
 
 
 def test_a_sidecar_needs_a_configuration() -> None:

@@ -51,7 +51,13 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "cosmolet.config" -}}
 {{- $config := deepCopy .Values.config }}
 {{- $listen := printf "%s:%v" (ternary "${NODE_IP}" "127.0.0.1" .Values.metrics.enabled) .Values.metrics.port }}
-{{- $config = mergeOverwrite (dict "http" (dict "listen" $listen)) (omit $config "loopIntervalSeconds" "bgp") }}
+{{- $http := dict "listen" $listen }}
+{{- if .Values.metrics.tls.secretName }}
+{{- $_ := set $http "tls_certificate_file" "/etc/cosmolet-tls/tls.crt" }}
+{{- $_ := set $http "tls_key_file" "/etc/cosmolet-tls/tls.key" }}
+{{- if .Values.metrics.tls.clientCA }}{{ $_ := set $http "client_ca_file" "/etc/cosmolet-tls/ca.crt" }}{{ end }}
+{{- end }}
+{{- $config = mergeOverwrite (dict "http" $http) (omit $config "loopIntervalSeconds" "bgp") }}
 {{- with $config.frr }}
 {{- $frr := omit . "configPath" "socketPath" "config_path" }}
 {{- with .socketPath }}{{ $_ := set $frr "socket_path" . }}{{ end }}
@@ -67,8 +73,20 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- default (printf "%s-frr" (include "cosmolet.fullname" . | trunc 59)) .Values.frr.sidecar.existingConfigMap }}
 {{- end }}
 
+{{- /* Of a monitor's values, and whether the port speaks TLS. */}}
 {{- define "cosmolet.monitorEndpoint" -}}
 port: metrics
+{{- if .tls }}
+scheme: https
+{{- end }}
+{{- with .tlsConfig }}
+tlsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .authorization }}
+authorization:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- with .interval }}
 interval: {{ . }}
 {{- end }}
