@@ -321,6 +321,12 @@ struct bgpview *bgpview_new(struct loop *loop, const char *zserv, const char *vr
 	return v;
 }
 
+void bgpview_set_vrf(struct bgpview *v, const char *vrf)
+{
+	if (v)
+		str_set(&v->vrf, vrf);
+}
+
 struct bgpview *bgpview_free(struct bgpview *v)
 {
 	if (!v)

@@ -29,11 +29,13 @@ struct bgpview_neighbor {
 typedef bool bgpview_wants_fn(void *data, const struct prefix *address);
 
 /*
- * zserv: the path of zebra's socket, beside which bgpd's vty lies. vrf: NULL, or a name. Asks at
+ * zserv: the path of zebra's socket, beside which bgpd's vty lies. vrf: NULL, or its name. Asks at
  * once, and again pause after each answer. Copies the strings. Never NULL.
  */
 struct bgpview *bgpview_new(struct loop *loop, const char *zserv, const char *vrf,
 	struct mono pause, bgpview_wants_fn *wants, void *data);
+/* The name, where vrf was a number. Accepts a view of NULL. */
+void bgpview_set_vrf(struct bgpview *view, const char *vrf);
 /* Accepts NULL, returns NULL. */
 struct bgpview *bgpview_free(struct bgpview *view);
 

@@ -195,6 +195,16 @@ static void ask_for_rivals(struct daemon *daemon)
 		rival_ask(daemon->rival, &contested[i]);
 }
 
+/* FRR's other sockets know a VRF by its name alone, which zebra has told by now. */
+static void name_vrf(struct daemon *daemon)
+{
+	struct zapi_status status;
+
+	zapi_status(daemon->zapi, &status);
+	rival_set_vrf(daemon->rival, status.vrf_name);
+	bgpview_set_vrf(daemon->bgpview, status.vrf_name);
+}
+
 /* FRR came back as another user: only a new process can become that one. */
 static void end_if_locked_out(struct daemon *daemon)
 {
@@ -214,6 +224,7 @@ static void take_zebra_event(struct daemon *daemon, const struct zapi_event *eve
 	case ZAPI_EVENT_UP:
 		log_connected(daemon);
 		bgpd_zebra_up(daemon->bgpd);
+		name_vrf(daemon);
 		if (daemon->config->dry_run)
 			ask_for_rivals(daemon);
 		break;

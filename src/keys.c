@@ -169,7 +169,7 @@ const struct key keys[] = {
 	{"frr.verify_bgp", CHOICE, AT(frr_verify_bgp), "off", "off on", 0, 0,
 		"Whether bgpd is asked to which neighbours it really advertises our addresses, and "
 		"how those are: over its vty socket beside zebra's, with nothing but `show`. Shown "
-		"in status, `why` and metrics. `announce.vrf` must then be a name."},
+		"in status, `why` and metrics."},
 	{"frr.verify_bgp_seconds", INTEGER, AT(frr_verify_bgp_seconds), "10", NULL, 1, 3600,
 		"Pause between the rounds of that; longer if bgpd needs long to answer."},
 	{"http.listen", STRING, AT(http_listen), "127.0.0.1:9474", NULL, 0, 0,

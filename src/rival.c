@@ -118,6 +118,11 @@ struct rival *rival_new(
 	return r;
 }
 
+void rival_set_vrf(struct rival *r, const char *vrf)
+{
+	str_set(&r->vrf, vrf);
+}
+
 struct rival *rival_free(struct rival *r)
 {
 	if (!r)

@@ -14,6 +14,8 @@ typedef void rival_found_fn(void *data, const struct prefix *prefix, const char 
  * Both are copied. Never NULL. */
 struct rival *rival_new(
 	struct loop *loop, const char *zserv, const char *vrf, rival_found_fn *found, void *data);
+/* The name, where vrf was a number. */
+void rival_set_vrf(struct rival *rival, const char *vrf);
 struct rival *rival_free(struct rival *rival);
 
 /* Asks zebra whose route of that prefix is selected; found() tells, if it is to be known at all. */

@@ -206,6 +206,7 @@ void zapi_status(const struct zapi *z, struct zapi_status *out)
 		.v6_nexthops = c->v6_nexthops,
 		.restarted = c->restart,
 		.vrf = s->kind.vrf,
+		.vrf_name = s->vrf_name,
 		.router_id = s->router_id,
 		.n_feed = t->n_feed,
 		.phase = phases[s->phase],

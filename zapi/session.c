@@ -385,6 +385,7 @@ static void take_vrf_add(struct session *s, const struct wire_frame *frame)
 	if (strcmp(s->vrf, vrf.name) == 0 || strcmp(s->vrf, number) == 0) {
 		s->vrf_known = true;
 		s->kind.vrf = frame->vrf;
+		str_set(&s->vrf_name, vrf.name);
 	}
 }
 
@@ -680,4 +681,5 @@ void session_deinit(struct session *s)
 	table_deinit(&s->table);
 	free(TAKE(s->path));
 	free(TAKE(s->vrf));
+	free(TAKE(s->vrf_name));
 }

@@ -56,6 +56,7 @@ struct session {
 		waiting_since;   /* zebra's last answer, or when the first open question was put */
 	uint64_t replay_barrier; /* answered: zebra has read all we want; 0: not yet sent */
 	bool vrf_known;
+	char *vrf_name;  /* of vrf, which may be a number; NULL: not known yet */
 	bool subscribed; /* to the feed */
 	struct prefix router_id;
 	bool barrier_due;

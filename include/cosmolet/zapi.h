@@ -144,6 +144,7 @@ struct zapi_status {
 	bool v6_nexthops; /* takes IPv6 nexthops for IPv4 routes; told from 9.1 on */
 	bool restarted;   /* started with -K: keeps what its predecessor left; told from 10.2 on */
 	uint32_t vrf;     /* zebra's number of ours; 0: the default one */
+	const char *vrf_name;    /* until the next turn; NULL: the default one, or not known yet */
 	struct prefix router_id; /* of our VRF, IPv4; family 0: none told */
 };
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -121,9 +122,14 @@ def stopped(network: Lab, daemon: Cosmolet) -> None:
     wait_told(daemon, TOLD, 30)
 
 
-def test_vrf(lab: Callable[..., Lab], cosmolet: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize('by', ['name', 'number'])
+def test_vrf(lab: Callable[..., Lab], cosmolet: Path, tmp_path: Path, by: str) -> None:
+    """zebra numbers VRFs, bgpd has names of them alone."""
     network = lab(vrf='red')
-    daemon = verifying(network, tmp_path, announce={'redistribute': 'static', 'tag': 4711, 'vrf': 'red'}, loopback={'mode': 'none'})
+    number = re.search(r'^vrf red id (\d+) ', network.node.vty('zebra', 'show vrf'), re.M)
+    assert number
+    daemon = verifying(network, tmp_path, announce={'redistribute': 'static', 'tag': 4711, 'vrf': 'red' if by == 'name' else number[1]},
+                       loopback={'mode': 'none'})
     try:
         daemon.start()
         wait_told(daemon, TOLD)
