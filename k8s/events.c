@@ -155,6 +155,17 @@ void stream_empty(struct stream *stream)
 	stream_list_end(stream);
 }
 
+void stream_wait(struct stream *stream)
+{
+	stream->synced = stream->synced && stream->events->synced;
+}
+
+void stream_excuse(struct stream *stream)
+{
+	stream->extra = true;
+	check_synced(stream->events);
+}
+
 void stream_off(struct stream *stream)
 {
 	stream->up = false;

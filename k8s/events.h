@@ -42,6 +42,7 @@ struct stream {
 	char *plan;         /* what is watched, and why just that; NULL: the file of this name */
 	char *error;        /* of DOWN; NULL: none */
 	bool extra;         /* SYNCED does not wait for it */
+	bool optional;      /* nothing goes stale without it */
 	bool listing;       /* LIST_BEGIN was said */
 	bool synced;        /* LIST_END was said */
 	bool up;            /* UP was said, and not DOWN since */
@@ -65,6 +66,10 @@ void stream_object(struct stream *stream, struct k8s_object *object, bool delete
 void stream_list_end(struct stream *stream);
 /* Ends with an empty list: what it had is gone, and that is meant. */
 void stream_empty(struct stream *stream);
+/* What has come is not all yet: if SYNCED was not said, it waits for another list. */
+void stream_wait(struct stream *stream);
+/* It cannot be had: SYNCED does not wait for it. */
+void stream_excuse(struct stream *stream);
 /* Begins anew, as if it had never worked. Says nothing. */
 void stream_off(struct stream *stream);
 /* These take the text. UP is said only after DOWN or at first, DOWN only with another text. */

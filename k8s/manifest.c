@@ -30,6 +30,7 @@ static const struct {
 	{"EndpointSlice", "discovery.k8s.io/v1", K8S_ENDPOINTSLICES},
 	{"EndpointSlice", "discovery.k8s.io/v1beta1", K8S_ENDPOINTSLICES},
 	{"Namespace", "v1", K8S_NAMESPACES},
+	{"AnnouncementPolicy", OBJECT_POLICY_GROUP "/v1alpha1", K8S_ANNOUNCEMENTPOLICIES},
 };
 
 struct manifest {
@@ -66,6 +67,8 @@ static bool is_wanted(const struct manifest *manifest, const struct k8s_object *
 	if (object->resource == K8S_NAMESPACES)
 		return manifest->selector &&
 		       k8s_label_selector_matches(manifest->selector, &object->meta.labels);
+	if (object->resource == K8S_ANNOUNCEMENTPOLICIES)
+		return options->policies;
 	if (object->resource == K8S_NODES)
 		return strcmp(object->meta.name, node) == 0;
 	if (object->resource == K8S_PODS && (!*node || strcmp(object->pod.node, node) != 0))

@@ -26,6 +26,7 @@ const char *k8s_resource_text(enum k8s_resource resource)
 	case K8S_NODES: return "nodes";
 	case K8S_ENDPOINTSLICES: return "endpointslices";
 	case K8S_NAMESPACES: return "namespaces";
+	case K8S_ANNOUNCEMENTPOLICIES: return "announcementpolicies";
 	case K8S_N_RESOURCES: break;
 	}
 	return "unknown";
@@ -33,7 +34,8 @@ const char *k8s_resource_text(enum k8s_resource resource)
 
 bool object_is_namespaced(enum k8s_resource resource)
 {
-	return resource != K8S_NODES && resource != K8S_NAMESPACES;
+	return resource != K8S_NODES && resource != K8S_NAMESPACES &&
+	       resource != K8S_ANNOUNCEMENTPOLICIES;
 }
 
 const char *k8s_map_get(const struct k8s_map *map, const char *key)
@@ -121,6 +123,7 @@ struct k8s_object *k8s_object_free(struct k8s_object *object)
 	case K8S_PODS: pod_deinit(&object->pod); break;
 	case K8S_NODES: node_deinit(&object->node); break;
 	case K8S_ENDPOINTSLICES: slice_deinit(&object->slice); break;
+	case K8S_ANNOUNCEMENTPOLICIES: free(object->policy.spec); break;
 	case K8S_NAMESPACES:
 	case K8S_N_RESOURCES: break;
 	}
@@ -467,11 +470,20 @@ static void read_meta(struct decode *d, struct k8s_object *object, const json_t 
 	out->deleting = decode_string(d, metadata, "metadata.deletionTimestamp") != NULL;
 	out->labels = decode_map(d, metadata, "metadata.labels", "");
 	out->annotations = decode_map(d, metadata, "metadata.annotations", d->annotation_prefix);
-	if (object->resource == K8S_SERVICES) { /* checked, but half of it, and read by nobody */
-		map_deinit(&out->labels);
-		out->labels = (struct k8s_map){0};
+	if (object->resource == K8S_SERVICES) /* checked, but read by nobody */
 		str_set(&out->uid, "");
-	}
+}
+
+/* The same text for the same spec, so that whoever keeps it can tell whether it has changed. */
+static char *read_spec(const json_t *json)
+{
+	const json_t *spec = json_object_get(json, "spec");
+	char *text = json_dumps(spec, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
+
+	if (text && strlen(text) <= K8S_POLICY_MAX)
+		return text;
+	free(text);
+	return spec ? NULL : xstrdup("null");
 }
 
 static void read_object(struct decode *d, const json_t *json, struct k8s_object *object)
@@ -482,6 +494,7 @@ static void read_object(struct decode *d, const json_t *json, struct k8s_object 
 	case K8S_PODS: read_pod(d, json, &object->pod); break;
 	case K8S_NODES: read_node(d, json, &object->node); break;
 	case K8S_ENDPOINTSLICES: read_slice(d, json, object); break;
+	case K8S_ANNOUNCEMENTPOLICIES: object->policy.spec = read_spec(json); break;
 	case K8S_NAMESPACES:
 	case K8S_N_RESOURCES: break;
 	}

@@ -8,6 +8,8 @@
 
 #include "cut.h"
 
+#define OBJECT_POLICY_GROUP "cosmolet.platformbuilds.io"
+
 /* Whether such objects live in a namespace. */
 bool object_is_namespaced(enum k8s_resource resource);
 
@@ -34,9 +36,12 @@ struct object_wanted {
 	struct cut_wanted object[8];
 };
 
-/* Borrows the prefix; NULL: all annotations. */
-void object_wanted_init(
-	struct object_wanted *out, enum k8s_resource resource, const char *annotation_prefix);
+/*
+ * Borrows the prefix; NULL: all annotations. The uid of services is read by nobody, their labels
+ * only by whoever asks for them.
+ */
+void object_wanted_init(struct object_wanted *out, enum k8s_resource resource,
+	const char *annotation_prefix, bool labels);
 
 /* Moves it into one allocation; never NULL. The old one is gone. */
 struct k8s_object *object_pack(struct k8s_object *object);

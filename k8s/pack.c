@@ -115,6 +115,9 @@ static void lay_out(struct block *block, const struct k8s_object *from)
 	case K8S_PODS: place_pod(block, &from->pod, &to->pod); break;
 	case K8S_NODES: place_node(block, &from->node, &to->node); break;
 	case K8S_ENDPOINTSLICES: place_slice(block, &from->slice, &to->slice); break;
+	case K8S_ANNOUNCEMENTPOLICIES:
+		to->policy.spec = place_text(block, from->policy.spec);
+		break;
 	case K8S_NAMESPACES:
 	case K8S_N_RESOURCES: break;
 	}

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "object.h"
+
 static void print_escaped(FILE *out, const char *text)
 {
 	static const char plain[] =
@@ -36,6 +38,7 @@ static void print_selector(FILE *out, const struct reflector_options *options, c
 	switch (options->resource) {
 	case K8S_PODS: print_pair(out, "fieldSelector=spec.nodeName%3D", options->node); break;
 	case K8S_NODES: print_pair(out, "fieldSelector=metadata.name%3D", options->node); break;
+	case K8S_ANNOUNCEMENTPOLICIES: print_pair(out, "labelSelector=", ""); break;
 	case K8S_SERVICES:
 	case K8S_ENDPOINTSLICES:
 	case K8S_NAMESPACES:
@@ -50,8 +53,12 @@ static FILE *begin(
 	size_t size;
 	FILE *out = xmemstream(out_path, &size);
 
-	fputs(options->resource == K8S_ENDPOINTSLICES ? "/apis/discovery.k8s.io/" : "/api/", out);
-	fputs(beta ? "v1beta1/" : "v1/", out);
+	if (options->resource == K8S_ANNOUNCEMENTPOLICIES)
+		fputs("/apis/" OBJECT_POLICY_GROUP "/v1alpha1/", out);
+	else if (options->resource == K8S_ENDPOINTSLICES)
+		fprintf(out, "/apis/discovery.k8s.io/%s/", beta ? "v1beta1" : "v1");
+	else
+		fputs("/api/v1/", out);
 	if (options->namespace) {
 		print_pair(out, "namespaces/", options->namespace);
 		fputc('/', out);
@@ -100,7 +107,7 @@ char *query_text(const struct reflector_options *options, const char *labels, co
 		fprintf(out, " with spec.nodeName=%s", options->node);
 	else if (options->resource == K8S_NODES)
 		fprintf(out, " with metadata.name=%s", options->node);
-	else
+	else if (options->resource != K8S_ANNOUNCEMENTPOLICIES)
 		fprintf(out, " with labels %s", labels ? labels : served);
 	fprintf(out, " (%s)", why);
 	fclose(out);

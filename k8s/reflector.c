@@ -26,10 +26,15 @@
 #include "query.h"
 #include "verdict.h"
 
-#define BACKOFF_FIRST_MS  800
-#define BACKOFF_MAX_MS    30000
-#define BACKOFF_RESET_S   120 /* so long it must have gone well */
-#define ABSENT_RETRY_MS   60000
+#define BACKOFF_FIRST_MS 800
+#define BACKOFF_MAX_MS   30000
+#define BACKOFF_RESET_S  120 /* so long it must have gone well */
+#define ABSENT_RETRY_MS  60000
+#define UNKNOWN_FIRST_MS 5000 /* of a kind that may be installed any time; twice that, at most */
+#define UNKNOWN_MAX_MS   150000
+#define UNKNOWN_BELIEVED                                                        \
+	3 /* an API server that has just started does not know all of its kinds \
+	   */
 #define WATCH_FLOOR_MS    1000 /* between the starts of two watches */
 #define WATCH_MIN_S       300
 #define WATCH_MAX_S       600
@@ -61,10 +66,11 @@ struct reflector {
 	enum list_from from;
 	char *version; /* the last resource version; NULL: none */
 	char *list_version;
-	char *next_page; /* the list's continue token; NULL: none */
-	bool beta;       /* EndpointSlices of before 1.21 */
-	bool absent;     /* neither version of them is there, which was said */
-	bool bookmarks;  /* this server sends them */
+	char *next_page;  /* the list's continue token; NULL: none */
+	bool beta;        /* EndpointSlices of before 1.21 */
+	bool absent;      /* neither version of them is there, which was said */
+	unsigned unknown; /* how often in a row the server did not know of policies */
+	bool bookmarks;   /* this server sends them */
 	bool token_retried;
 	unsigned resumes;
 	unsigned expiries;          /* 410 of watches, one after the other */
@@ -146,13 +152,46 @@ static int64_t retry_after_ms(const struct request_result *result)
 	return MIN(result->retry_after_s, RETRY_AFTER_MAX_S) * 1000;
 }
 
-/* EndpointSlices are v1 from 1.21 on and were v1beta1 before; a server may also change under us. */
+/*
+ * Policies are of a kind that not everybody installs, and nobody before the cluster runs: then
+ * there are none, and that is that until the server says otherwise. One that knew them, and says
+ * that it does not, has lost them for good only if it keeps saying so.
+ */
+static void unknown_kind(struct reflector *reflector, const char *text)
+{
+	int64_t delay_ms = UNKNOWN_FIRST_MS << MIN(reflector->unknown, 5u);
+	struct stream *stream = &reflector->stream;
+
+	reflector->unknown++;
+	if (!stream->n_lists) {
+		stream_excuse(stream);
+		stream->hidden = true;
+	} else if (reflector->unknown < UNKNOWN_BELIEVED) {
+		stream_down(stream, xasprintf("cannot list %s: %s", stream->name, text));
+	} else if (reflector->unknown == UNKNOWN_BELIEVED) {
+		stream_problem(stream,
+			xstrdup("the API server has no AnnouncementPolicies any more; none is in "
+				"force"));
+		stream_empty(stream);
+		stream_off(stream);
+		stream->hidden = true;
+	}
+	str_set(&reflector->version, NULL);
+	list_again(reflector, FROM_CACHE);
+	schedule(reflector, true, jittered(MIN(delay_ms, UNKNOWN_MAX_MS)));
+}
+
 static void absent(struct reflector *reflector, const char *text)
 {
+	if (reflector->options.resource == K8S_ANNOUNCEMENTPOLICIES) {
+		unknown_kind(reflector, text);
+		return;
+	}
 	if (reflector->options.resource != K8S_ENDPOINTSLICES) {
 		fail(reflector, text, 0);
 		return;
 	}
+	/* They are v1 from 1.21 on and were v1beta1 before; a server may also change under us. */
 	reflector->beta = !reflector->beta;
 	str_set(&reflector->version, NULL);
 	if (reflector->beta) {
@@ -182,14 +221,19 @@ static void unauthorized(struct reflector *reflector, const char *text)
 static bool refused(struct reflector *reflector, enum verdict verdict, const char *text)
 {
 	/* 403 is no lasting verdict: a server that has just started does not know its roles yet. */
-	if (verdict == VERDICT_FORBIDDEN)
+	if (verdict == VERDICT_FORBIDDEN) {
+		if (reflector->options.resource == K8S_ANNOUNCEMENTPOLICIES) {
+			reflector->stream.hidden = false;
+			stream_excuse(&reflector->stream);
+		}
 		fail(reflector, text, 0);
-	else if (verdict == VERDICT_UNAUTHORIZED)
+	} else if (verdict == VERDICT_UNAUTHORIZED) {
 		unauthorized(reflector, text);
-	else if (verdict == VERDICT_ABSENT)
+	} else if (verdict == VERDICT_ABSENT) {
 		absent(reflector, text);
-	else
+	} else {
 		return false;
+	}
 	return true;
 }
 
@@ -348,6 +392,8 @@ static void list_complete(struct reflector *reflector)
 		str_set(&reflector->next_page, NULL);
 		reflector->resumes = 0;
 		reflector->absent = false;
+		reflector->unknown = 0;
+		reflector->stream.hidden = false;
 		reflector->from = FROM_LAST;
 		stream_list_end(&reflector->stream);
 		schedule(reflector, false, 0);
@@ -386,6 +432,9 @@ static void list_done(void *data, const struct request_result *result)
 		list_complete(reflector);
 	else
 		list_refused(reflector, verdict, text, result);
+	if (reflector->options.answered)
+		reflector->options.answered(
+			reflector->options.data, reflector->stream.n_lists != 0);
 }
 
 static const char *list_version(const struct reflector *reflector)
@@ -520,10 +569,12 @@ struct reflector *reflector_new(const struct reflector_options *options)
 				       : xstrdup(resource);
 
 	reflector->options = *options;
-	object_wanted_init(&reflector->wanted, options->resource, options->annotation_prefix);
+	object_wanted_init(
+		&reflector->wanted, options->resource, options->annotation_prefix, false);
 	stream_init(
 		&reflector->stream, options->events, name, options->resource == K8S_ENDPOINTSLICES);
 	reflector->stream.hidden = true;
+	reflector->stream.optional = options->resource == K8S_ANNOUNCEMENTPOLICIES;
 	tell_plan(reflector, options->why);
 	return reflector;
 }
@@ -564,6 +615,18 @@ void reflector_select(struct reflector *reflector, const char *labels, const cha
 	tell_plan(reflector, why);
 	if (!reflector->running)
 		return;
+	interrupt(reflector);
+	list_again(reflector, FROM_LAST);
+}
+
+void reflector_want_labels(struct reflector *reflector)
+{
+	const struct reflector_options *options = &reflector->options;
+
+	object_wanted_init(&reflector->wanted, options->resource, options->annotation_prefix, true);
+	if (!reflector->running)
+		return;
+	stream_wait(&reflector->stream);
 	interrupt(reflector);
 	list_again(reflector, FROM_LAST);
 }

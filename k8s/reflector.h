@@ -18,6 +18,9 @@ struct reflector_options {
 	const char *node;      /* for pods and nodes: only those of this one */
 	const char *why;       /* it is watched in this way */
 	const char *annotation_prefix;
+	/* After each list, or the attempt of one; there: there has been one. NULL: nobody asks. */
+	void (*answered)(void *data, bool there);
+	void *data;
 	/* Only objects of these namespaces are passed on; none: all. */
 	const char *const *namespaces;
 	size_t n_namespaces;
@@ -36,6 +39,8 @@ struct reflector *reflector_free(struct reflector *reflector);
  * it knows stays until a new list of that kind has ended.
  */
 void reflector_select(struct reflector *reflector, const char *labels, const char *why);
+/* Of services, from now on with their labels; until all have come with them, it is not synced. */
+void reflector_want_labels(struct reflector *reflector);
 /* Begins with a list. Nothing, if it runs already. */
 void reflector_start(struct reflector *reflector);
 /* Ends with an empty list. Nothing, if it does not run. */

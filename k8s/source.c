@@ -8,6 +8,9 @@
  * watched one by one, which also needs no right on the others; more are watched as a whole, and
  * filtered here. EndpointSlices change with every pod of the cluster, so they are watched for the
  * services that need them, as long as those are few enough for a selector.
+ *
+ * Labels of services are half of what they cost, and only policies ask for them. So the API server
+ * is first asked for policies, and the labels come only from one that knows such.
  */
 #include <cosmolet/k8s.h>
 
@@ -33,6 +36,8 @@ struct k8s {
 	struct files *files; /* NULL: an API server */
 	struct auth auth;
 	struct loop_timer start;
+	bool started;
+	bool labels; /* those of services are wanted */
 	struct requests *requests;
 	struct reflector *reflectors[K8S_N_RESOURCES][NAMESPACES_MAX];
 	size_t n_reflectors[K8S_N_RESOURCES];
@@ -63,6 +68,7 @@ static void copy_options(struct k8s *k8s, const struct k8s_options *options)
 		.n_namespaces = options->n_namespaces,
 		.namespace_selector = copy(options->namespace_selector),
 		.annotation_prefix = copy(options->annotation_prefix),
+		.policies = options->policies,
 		.servers = (const char *const *)k8s->servers,
 		.n_servers = options->n_servers,
 		.start_spread_s = options->start_spread_s,
@@ -100,6 +106,8 @@ static const char *reason(const struct k8s *k8s, enum k8s_resource resource, con
 {
 	if (resource == K8S_NAMESPACES)
 		return "only services of such namespaces are wanted";
+	if (resource == K8S_ANNOUNCEMENTPOLICIES)
+		return "they decide how services are announced";
 	if (resource == K8S_NODES)
 		return "only this node matters here";
 	if (namespace)
@@ -109,6 +117,8 @@ static const char *reason(const struct k8s *k8s, enum k8s_resource resource, con
 	return resource == K8S_PODS ? "only pods of this node matter here"
 				    : "all namespaces are wanted";
 }
+
+static void on_policies(void *data, bool there);
 
 static void add_reflector(struct k8s *k8s, enum k8s_resource resource, const char *namespace)
 {
@@ -124,6 +134,8 @@ static void add_reflector(struct k8s *k8s, enum k8s_resource resource, const cha
 		.annotation_prefix = k8s->options.annotation_prefix,
 		.namespaces = k8s->options.namespaces,
 		.n_namespaces = object_is_namespaced(resource) ? k8s->options.n_namespaces : 0,
+		.answered = resource == K8S_ANNOUNCEMENTPOLICIES ? on_policies : NULL,
+		.data = k8s,
 	};
 
 	k8s->reflectors[resource][k8s->n_reflectors[resource]++] = reflector_new(&options);
@@ -154,14 +166,34 @@ static void start_reflectors(struct k8s *k8s, enum k8s_resource resource)
 		reflector_start(k8s->reflectors[resource][i]);
 }
 
-static void start(struct loop_timer *timer)
+static void start_all(struct k8s *k8s)
 {
-	struct k8s *k8s = container_of(timer, struct k8s, start);
-
+	k8s->started = true;
 	start_reflectors(k8s, K8S_SERVICES);
 	start_reflectors(k8s, K8S_PODS);
 	start_reflectors(k8s, K8S_NODES);
 	start_reflectors(k8s, K8S_NAMESPACES);
+}
+
+static void on_policies(void *data, bool there)
+{
+	struct k8s *k8s = data;
+
+	for (size_t i = 0; there && !k8s->labels && i < k8s->n_reflectors[K8S_SERVICES]; i++)
+		reflector_want_labels(k8s->reflectors[K8S_SERVICES][i]);
+	k8s->labels = k8s->labels || there;
+	if (!k8s->started)
+		start_all(k8s);
+}
+
+static void start(struct loop_timer *timer)
+{
+	struct k8s *k8s = container_of(timer, struct k8s, start);
+
+	if (k8s->options.policies)
+		start_reflectors(k8s, K8S_ANNOUNCEMENTPOLICIES);
+	else
+		start_all(k8s);
 }
 
 static int start_cluster(struct k8s *k8s, char **out_error)
@@ -178,6 +210,8 @@ static int start_cluster(struct k8s *k8s, char **out_error)
 	}
 	if (k8s->options.namespace_selector)
 		add_namespaces(k8s, k8s->options.namespace_selector);
+	if (k8s->options.policies)
+		add_reflector(k8s, K8S_ANNOUNCEMENTPOLICIES, NULL);
 	add_reflectors(k8s, K8S_ENDPOINTSLICES);
 	if (k8s->auth.warning)
 		events_warn(&k8s->events, xstrdup(k8s->auth.warning));
@@ -302,6 +336,7 @@ static struct k8s_stream_status status_of(const struct stream *stream)
 		.plan = stream->plan,
 		.synced = stream->synced,
 		.connected = stream->up,
+		.optional = stream->optional,
 		.events = stream->n_events,
 		.lists = stream->n_lists,
 		.bytes = stream->n_bytes,

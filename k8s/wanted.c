@@ -44,23 +44,24 @@ static const struct cut_wanted members[K8S_N_RESOURCES][2] = {
 	[K8S_PODS] = {CUT_PART("spec", pod_spec), CUT_PART("status", pod_status)},
 	[K8S_NODES] = {CUT_PART("spec", node_spec), CUT_PART("status", node_status)},
 	[K8S_ENDPOINTSLICES] = {CUT_WHOLE("addressType"), CUT_PART("endpoints", endpoint)},
+	[K8S_ANNOUNCEMENTPOLICIES] = {CUT_WHOLE("spec")},
 };
 
-void object_wanted_init(
-	struct object_wanted *out, enum k8s_resource resource, const char *annotation_prefix)
+void object_wanted_init(struct object_wanted *out, enum k8s_resource resource,
+	const char *annotation_prefix, bool labels)
 {
-	/* Uid and labels of services are read by nobody; code to details are of a Status. */
+	/* Code to details are of a Status. */
 	*out = (struct object_wanted){
 		.annotations = {{.key = annotation_prefix ? annotation_prefix : "",
 			.begins = true}},
 		.metadata = {CUT_WHOLE("name"), CUT_WHOLE("namespace"),
 			CUT_WHOLE("resourceVersion"), CUT_WHOLE("deletionTimestamp"),
-			CUT_PART("annotations", out->annotations), CUT_WHOLE("uid"),
-			CUT_WHOLE("labels")},
+			CUT_PART("annotations", out->annotations), CUT_WHOLE("labels"),
+			CUT_WHOLE("uid")},
 		.object = {CUT_PART("metadata", out->metadata), CUT_WHOLE("code"),
 			CUT_WHOLE("reason"), CUT_WHOLE("message"), CUT_WHOLE("details"),
 			members[resource][0], members[resource][1]},
 	};
 	if (resource == K8S_SERVICES)
-		out->metadata[5].key = NULL;
+		out->metadata[labels ? 6 : 5].key = NULL;
 }

@@ -15,7 +15,8 @@ static bool is_fresh(const struct stale *stale)
 
 	for (size_t i = 0; i < MIN(n, MAX_WATCHES); i++) {
 		/* A file that does not read is mended by whoever wrote it. */
-		if (streams[i].plan && streams[i].synced && streams[i].error)
+		if (streams[i].plan && streams[i].synced && streams[i].error &&
+			!streams[i].optional)
 			return false;
 	}
 	return true;

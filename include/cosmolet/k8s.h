@@ -27,6 +27,7 @@ enum k8s_resource {
 	K8S_NODES,
 	K8S_ENDPOINTSLICES,
 	K8S_NAMESPACES,
+	K8S_ANNOUNCEMENTPOLICIES,
 	K8S_N_RESOURCES
 };
 
@@ -61,11 +62,11 @@ bool k8s_label_selector_matches(
 	const struct k8s_label_selector *selector, const struct k8s_map *labels);
 
 struct k8s_meta {
-	char *namespace; /* "" for nodes and namespaces */
+	char *namespace; /* "" for nodes, namespaces and policies */
 	char *name;
-	char *uid;                  /* "" where a manifest has none; of services, as labels */
+	char *uid;                  /* "" where a manifest has none, and of services */
 	char *resource_version;     /* "" where a manifest has none */
-	struct k8s_map labels;      /* of services: none, nobody asks for them */
+	struct k8s_map labels;      /* of services: only where policies may ask for them */
 	struct k8s_map annotations; /* only keys with the prefix of k8s_options */
 	bool deleting;              /* a deletionTimestamp is set */
 };
@@ -148,6 +149,14 @@ struct k8s_endpointslice {
 	size_t n_endpoints;
 };
 
+/* What an AnnouncementPolicy says is for whoever decides by it. */
+#define K8S_POLICY_MAX (16u << 10)
+
+struct k8s_announcement_policy {
+	char *spec; /* as JSON, its keys sorted; "null": it has none. NULL: of more octets than that
+		     */
+};
+
 /* One object, reduced to what cosmolet reads. Every string but those noted is non-NULL. */
 struct k8s_object {
 	enum k8s_resource resource;
@@ -160,6 +169,7 @@ struct k8s_object {
 		struct k8s_pod pod;
 		struct k8s_node node;
 		struct k8s_endpointslice slice;
+		struct k8s_announcement_policy policy;
 	}; /* of a namespace: nothing but its meta */
 };
 
@@ -194,6 +204,11 @@ struct k8s_options {
 	size_t n_namespaces;
 	const char *namespace_selector; /* Namespaces of such labels come; NULL: none do */
 	const char *annotation_prefix;  /* "cosmolet.platformbuilds.io/" */
+	/*
+	 * AnnouncementPolicies come, too. SYNCED waits for them, unless the API server says that
+	 * there is no such kind, or that they are none of our business: both may change later.
+	 */
+	bool policies;
 	/* source cluster: */
 	const char *const *servers; /* URLs of API servers, tried in turn; none: the one below */
 	size_t n_servers;
@@ -249,6 +264,7 @@ struct k8s_stream_status {
 	const char *plan; /* what is watched, and why just that; NULL: a file */
 	bool synced;      /* its first list has ended */
 	bool connected;   /* a watch is open, or the file is readable */
+	bool optional;    /* not everybody has such objects, or the right to see them */
 	uint64_t events;
 	uint64_t lists;
 	uint64_t bytes;

@@ -40,7 +40,7 @@ static int cut_all(
 	struct cut cut;
 	int r = 0;
 
-	object_wanted_init(&wanted, K8S_PODS, "cosmolet.");
+	object_wanted_init(&wanted, K8S_PODS, "cosmolet.", false);
 	*tally = (struct tally){0};
 	cut_init(&cut, shape, wanted.object, 1000, add, tally);
 	for (size_t at = 0; at < size && !r; at += step)

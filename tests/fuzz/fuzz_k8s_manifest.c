@@ -15,7 +15,8 @@ static void free_object(void *object)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct k8s_options options = {.node = "n1", .annotation_prefix = ""};
+	static const struct k8s_options options = {
+		.node = "n1", .annotation_prefix = "", .policies = true};
 	char *text = xmalloc(size + 1);
 	struct vec objects = {0};
 	struct vec problems = {0};

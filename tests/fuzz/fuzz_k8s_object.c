@@ -59,7 +59,7 @@ static void cut_and_compare(const struct k8s_object *object, const char *json, s
 	struct cut cut;
 	int r;
 
-	object_wanted_init(&wanted, object->resource, PREFIX);
+	object_wanted_init(&wanted, object->resource, PREFIX, true);
 	cut_init(&cut, CUT_LIST, wanted.object, 0, compare, &comparison);
 	r = cut_feed(&cut, head, strlen(head));
 	if (!r)

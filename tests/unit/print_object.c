@@ -98,6 +98,9 @@ void print_object(FILE *to, const struct k8s_object *object)
 	case K8S_PODS: print_pod(&object->pod); break;
 	case K8S_NODES: print_node(&object->node); break;
 	case K8S_ENDPOINTSLICES: print_slice(&object->slice); break;
+	case K8S_ANNOUNCEMENTPOLICIES:
+		fprintf(out, " spec=%s", object->policy.spec ? object->policy.spec : "(too large)");
+		break;
 	case K8S_NAMESPACES:
 	case K8S_N_RESOURCES: break;
 	}

@@ -63,7 +63,8 @@ static const struct {
 		"\"hostname\":\"x\"},"
 		"{\"ip\":\"2001:db8::1\",\"ipMode\":\"VIP\"},{\"ip\":\"198.51.100.2\",\"ipMode\":"
 		"\"Proxy\"}]}}}",
-		"default/web @7 annotation:" PREFIX "class=gold LoadBalancer publish "
+		"default/web @7 label:a=1 label:b=2 annotation:" PREFIX
+		"class=gold LoadBalancer publish "
 		"external-local class=x/y selector:app=web cluster=10.96.0.5/32 "
 		"cluster=fd00:96::5/128 "
 		"external=192.0.2.7/32 ingress=198.51.100.1/32 ingress=2001:db8::1/128 "
@@ -173,6 +174,17 @@ static const struct {
 		"refused: status.conditions: expected a list, found an object (conditions)"},
 	{K8S_PODS, "{" META ",\"spec\":{\"nodeName\":[]}}",
 		"refused: spec.nodeName: expected a string, found a list (nodeName)"},
+
+	{K8S_ANNOUNCEMENTPOLICIES, "{\"metadata\":{\"name\":\"p\"}}", "/p spec=null"},
+	{K8S_ANNOUNCEMENTPOLICIES,
+		"{\"metadata\":{\"name\":\"p\",\"generation\":2},\"spec\":{\"settings\":{\"tag\": "
+		"7},"
+		"\"priority\":1},\"status\":7}",
+		"/p spec={\"priority\":1,\"settings\":{\"tag\":7}}"},
+	/* what it should be is not decided here */
+	{K8S_ANNOUNCEMENTPOLICIES, "{\"metadata\":{\"name\":\"p\"},\"spec\":[\"x\"]}",
+		"/p spec=[\"x\"]"},
+	{K8S_ANNOUNCEMENTPOLICIES, "{\"spec\":{}}", "refused: metadata.name: missing (-)"},
 
 	{K8S_NODES,
 		"{\"metadata\":{\"name\":\"node-1\",\"labels\":{\"node.kubernetes.io/"
@@ -330,14 +342,17 @@ START_TEST(selectors)
 }
 END_TEST
 
-/* Of 10,000 services most are of no interest to a node, so what one costs is what a node pays. */
+/*
+ * Of 10,000 services most are of no interest to a node, so what one costs is what a node pays. Its
+ * labels are cut away before, where there are no policies.
+ */
 START_TEST(a_service_is_one_small_block)
 {
 	static const char json[] =
 		"{\"metadata\":{\"namespace\":\"namespace-17\",\"name\":\"service-1234\","
 		"\"uid\":\"2c5a3c0e-8f8c-4a43-9d35-0c4ec2fbbd1c\",\"resourceVersion\":"
 		"\"123456789\","
-		"\"labels\":{\"app.kubernetes.io/name\":\"service\"}},"
+		"\"name\":\"service-1234\"},"
 		"\"spec\":{\"type\":\"ClusterIP\",\"clusterIP\":\"10.96.0.5\",\"clusterIPs\":"
 		"[\"10.96.0.5\"],\"selector\":{\"app\":\"web\"}}}";
 	json_auto_t *parsed = json_loads(json, 0, NULL);
@@ -359,12 +374,34 @@ START_TEST(a_service_is_one_small_block)
 }
 END_TEST
 
+START_TEST(a_policy_of_any_size_is_kept_small)
+{
+	auto_free char *big = xcalloc(K8S_POLICY_MAX, 1);
+	json_t *json = json_pack("{s:{s:s}, s:s}", "metadata", "name", "p", "spec", "");
+	struct k8s_object *object;
+	struct object_fault fault;
+	char *problem = NULL;
+
+	memset(big, 'x', K8S_POLICY_MAX);
+	for (size_t extra = 0; extra < 2; extra++) {
+		json_object_set_new(json, "spec", json_stringn(big, K8S_POLICY_MAX - 2 + extra));
+		ck_assert_int_eq(object_read(K8S_ANNOUNCEMENTPOLICIES, json, "cosmolet.", &object,
+					 &problem, &fault),
+			0);
+		ck_assert(!object->policy.spec == (extra == 1));
+		k8s_object_free(object);
+	}
+	json_decref(json);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("k8s object");
 	TCase *tests = tcase_create("object");
 
 	tcase_add_loop_test(tests, reads_objects, 0, N_ELEMENTS(cases));
+	tcase_add_test(tests, a_policy_of_any_size_is_kept_small);
 	tcase_add_loop_test(tests, survives_any_type_in_any_place, 0, N_ELEMENTS(cases));
 	tcase_add_test(tests, long_reasons_stay_utf8);
 	tcase_add_test(tests, text_is_made_fit_to_be_shown);

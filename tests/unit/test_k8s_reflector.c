@@ -565,6 +565,98 @@ START_TEST(slices_that_the_server_does_not_have_are_a_problem_once)
 }
 END_TEST
 
+#define POLICY(name, version) \
+	"{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" version "\"},\"spec\":{}}"
+#define LABELLED                                                                             \
+	"{\"metadata\":{\"namespace\":\"default\",\"name\":\"a\",\"labels\":{\"x\":\"y\"}}," \
+	"\"spec\":{\"type\":\"LoadBalancer\"}}"
+#define UNKNOWN "HTTP/1.1 404 Not Found", "404 page not found\n"
+
+static void start_with_policies(void)
+{
+	struct k8s_options options = {.kubeconfig = api.kubeconfig, .policies = true};
+
+	fake_api_ok(&api, "list services", FAKE_CLOSE, LIST("7", LABELLED));
+	trace_start(&trace, loop, &options);
+}
+
+START_TEST(policies_are_part_of_the_first_picture)
+{
+	fake_api_ok(&api, "list announcementpolicies", FAKE_CLOSE, LIST("4", POLICY("p", "3")));
+	start_with_policies();
+	trace_until(&trace, "up services");
+	trace_until(&trace, "up announcementpolicies");
+	ck_assert_ptr_nonnull(strstr(trace.text, "object announcementpolicies p 3\n"));
+	ck_assert_ptr_nonnull(strstr(trace.text, "object services default/a labelled\n"));
+	ck_assert_ptr_nonnull(strstr(trace.text, "synced\n"));
+	ck_assert_ptr_nonnull(strstr(api.log, "list announcementpolicies ?labelSelector=&"));
+}
+END_TEST
+
+/* Without the kind there are none, and services come without their labels: until it is installed.
+ */
+START_TEST(policies_that_nobody_has_are_waited_for_in_silence)
+{
+	struct k8s_stream_status all[8];
+
+	fake_api_answer(&api, "list announcementpolicies", FAKE_CLOSE, UNKNOWN);
+	start_with_policies();
+	trace_until(&trace, "up services");
+	trace_is(&trace, "begin services\nobject services default/a\nend services\nsynced\n"
+			 "up services\n");
+	ck_assert_uint_eq(k8s_status(trace.k8s, all, N_ELEMENTS(all)), 1);
+	trace_clear(&trace);
+	fake_api_ok(&api, "list announcementpolicies", FAKE_CLOSE, LIST("9", POLICY("p", "9")));
+	fake_api_ok(&api, "list services", FAKE_CLOSE, LIST("9", LABELLED));
+	mono_turn(mono_s(11));
+	trace_until(&trace, "object announcementpolicies p 9");
+	trace_until(&trace, "object services default/a labelled");
+	trace_until(&trace, "up announcementpolicies");
+	ck_assert_ptr_null(strstr(trace.text, "synced"));
+}
+END_TEST
+
+START_TEST(policies_that_are_forbidden_are_named_and_hold_nothing_up)
+{
+	struct k8s_stream_status status;
+
+	fake_api_answer(&api, "list announcementpolicies", FAKE_CLOSE, "HTTP/1.1 403 Forbidden",
+		STATUS("403", "Forbidden"));
+	start_with_policies();
+	trace_until(&trace, "synced");
+	ck_assert_ptr_nonnull(strstr(trace.text, "down announcementpolicies: cannot list "
+						 "announcementpolicies: HTTP 403: because\n"));
+	ck_assert(k8s_stream(trace.k8s, 1, &status) || k8s_stream(trace.k8s, 2, &status));
+	mono_turn(mono_s(2));
+	trace_until(&trace, "up announcementpolicies");
+}
+END_TEST
+
+/* One that has just started may not know all of its kinds yet. */
+START_TEST(policies_are_gone_if_the_server_keeps_saying_so)
+{
+	fake_api_ok(&api, "list announcementpolicies", FAKE_CLOSE, LIST("4", POLICY("p", "3")));
+	fake_api_answer(&api, "watch announcementpolicies", FAKE_CLOSE, UNKNOWN);
+	for (int i = 0; i < 3; i++)
+		fake_api_answer(&api, "list announcementpolicies", FAKE_CLOSE, UNKNOWN);
+	start_with_policies();
+	trace_until(&trace, "up services");
+	trace_until(&trace, "down announcementpolicies");
+	trace_clear(&trace);
+	mono_turn(mono_s(11));
+	trace_for(&trace, 100);
+	trace_is(&trace, "");
+	mono_turn(mono_s(21));
+	trace_until(&trace, "begin announcementpolicies\nend announcementpolicies\n");
+	trace_clear(&trace);
+	mono_turn(mono_s(301));
+	trace_for(&trace, 100);
+	trace_is(&trace, "");
+	mono_turn(mono_s(301));
+	trace_until(&trace, "up announcementpolicies");
+}
+END_TEST
+
 START_TEST(few_namespaces_are_watched_one_by_one)
 {
 	const char *namespaces[] = {"a", "b"};
@@ -911,6 +1003,10 @@ int main(void)
 	tcase_add_test(tests, slices_come_when_wanted_and_go);
 	tcase_add_test(tests, slices_are_watched_for_those_who_need_them);
 	tcase_add_test(tests, slices_that_the_server_does_not_have_are_a_problem_once);
+	tcase_add_test(tests, policies_are_part_of_the_first_picture);
+	tcase_add_test(tests, policies_that_nobody_has_are_waited_for_in_silence);
+	tcase_add_test(tests, policies_that_are_forbidden_are_named_and_hold_nothing_up);
+	tcase_add_test(tests, policies_are_gone_if_the_server_keeps_saying_so);
 	tcase_add_test(tests, few_namespaces_are_watched_one_by_one);
 	tcase_add_test(tests, many_namespaces_are_filtered);
 	tcase_add_test(tests, namespaces_are_watched_for_a_selector);

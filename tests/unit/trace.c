@@ -28,9 +28,10 @@ static const char *name_of(struct trace *trace, unsigned stream)
 static char *object_line(const char *what, const struct k8s_object *object)
 {
 	ck_assert_ptr_nonnull(object);
-	return xasprintf("%s %s %s%s%s%s%s", what, k8s_resource_text(object->resource),
+	return xasprintf("%s %s %s%s%s%s%s%s", what, k8s_resource_text(object->resource),
 		object->meta.namespace, *object->meta.namespace ? "/" : "", object->meta.name,
-		*object->meta.resource_version ? " " : "", object->meta.resource_version);
+		*object->meta.resource_version ? " " : "", object->meta.resource_version,
+		object->resource == K8S_SERVICES && object->meta.labels.n ? " labelled" : "");
 }
 
 static char *line_of(struct trace *trace, const struct k8s_event *event)
