@@ -666,6 +666,18 @@ void announce_service(struct announce *announce, const char *namespace, const ch
 	}
 }
 
+void announce_reclass(struct announce *announce, const char *namespace, const char *name,
+	const struct config_class *class)
+{
+	auto_free char *ns = xstrdup(namespace);
+	auto_free char *own = xstrdup(name);
+	const struct owner *owner =
+		vec_find(&announce->owners, &(struct owner){.namespace = ns, .name = own});
+
+	for (size_t i = 0; owner && i < owner->n_claims; i++)
+		owner->claims[i].verdict.class = class;
+}
+
 /* The first complete picture */
 
 /* What a former life bound and nobody wants goes the ordinary way out. */

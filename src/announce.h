@@ -119,6 +119,9 @@ void announce_deinit(struct announce *announce);
  */
 void announce_service(struct announce *announce, const char *namespace, const char *name,
 	const struct verdict *verdicts, size_t n);
+/* All that it said stays, but for the class, since that of before may be gone. */
+void announce_reclass(struct announce *announce, const char *namespace, const char *name,
+	const struct config_class *class);
 
 /*
  * The first complete picture is there. Only from now on is anything announced or withdrawn, and

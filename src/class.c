@@ -4,21 +4,46 @@
 
 #include "stability.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
+#define CLASS_NAMESPACES "namespaces"
+
+char *class_key_name(bool foreign, size_t i, const struct key **out_key)
+{
+	const char *name;
+	char *camel, *to;
+
+	*out_key = key_of_class(i, &name);
+	if (!foreign)
+		return xstrdup(name);
+	if (!strcmp(name, CLASS_NAMESPACES)) /* a policy has its own word for it */
+		return NULL;
+	camel = to = xstrdup(name);
+	for (; *name; name++) {
+		bool hump = *name == '_' && name[1];
+
+		name += hump;
+		*to++ = hump ? (char)toupper((unsigned char)*name) : *name;
+	}
+	*to = '\0';
+	return camel;
+}
+
 /* For the error about one that may not. */
-static char *class_key_names(void)
+static char *key_names(const struct reader *reader)
 {
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = xmemstream(&text, &size);
 
 	for (size_t i = 0; i < n_class_keys; i++) {
-		const char *name;
+		const struct key *key;
+		auto_free char *name = class_key_name(reader->foreign, i, &key);
 
-		(void)key_of_class(i, &name);
-		fprintf(out, "%s%s", i ? ", " : "", name);
+		if (name)
+			fprintf(out, "%s%s", i ? ", " : "", name);
 	}
 	fclose(out);
 	return text;
@@ -33,16 +58,16 @@ static int decode_key(const struct reader *reader, const char *path, const json_
 	struct where where = {.place = ytree_place_key(reader->yaml, object, name), .key = full};
 
 	for (size_t i = 0; i < n_class_keys; i++) {
-		const char *word;
-		const struct key *key = key_of_class(i, &word);
+		const struct key *key;
+		auto_free char *word = class_key_name(reader->foreign, i, &key);
 
-		if (strcmp(word, name) != 0)
+		if (!word || strcmp(word, name) != 0)
 			continue;
 		where.place = ytree_place_value(reader->yaml, object, name);
 		return value_decode(reader, where, key, value, key_class_field(class, key));
 	}
-	names = class_key_names();
-	return value_refuse(reader, &where, "unknown key; a class may have: %s", names);
+	names = key_names(reader);
+	return value_refuse(reader, &where, "unknown key; allowed are: %s", names);
 }
 
 int class_decode(const struct reader *reader, const struct where *where, const json_t *object,
@@ -77,8 +102,8 @@ static int check_tags(const struct reader *reader, const struct where *where,
 	int64_t drain = config->announce_drain_tag;
 
 	if (class_last_tag(class) > UINT32_MAX)
-		return value_refuse(
-			reader, where, "tag and weight_limit lead beyond %u", UINT32_MAX);
+		return value_refuse(reader, where,
+			"the tag and the limit of the weight lead beyond %u", UINT32_MAX);
 	if (has_own_tag(class, drain) || class->degraded_tag == drain)
 		return value_refuse(reader, where,
 			"announce.drain_tag, %lld, must differ from all tags of healthy and "
@@ -86,7 +111,8 @@ static int check_tags(const struct reader *reader, const struct where *where,
 			(long long)drain);
 	if (has_own_tag(class, class->degraded_tag))
 		return value_refuse(reader, where,
-			"the degraded_tag, %lld, must differ from the tags of healthy addresses",
+			"the tag of degraded ones, %lld, must differ from the tags of healthy "
+			"addresses",
 			(long long)class->degraded_tag);
 	return 0;
 }

@@ -5,6 +5,12 @@
 #include "value.h"
 
 /*
+ * The i-th of n_class_keys, and how it is called: as in the file, or where foreign, in camelCase.
+ * For free(); NULL: a policy has no such setting.
+ */
+char *class_key_name(bool foreign, size_t i, const struct key **out_key);
+
+/*
  * Reads the keys over what *class holds; where is of the object, and has a key. 0; or -EINVAL, with
  * the error written: *class is for class_deinit() either way.
  */

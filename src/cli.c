@@ -29,6 +29,7 @@ struct call {
 	bool watch;
 	bool keys;
 	bool metrics;
+	bool policy;
 	bool dry_run;
 	int n_words;
 	char **words;
@@ -104,6 +105,10 @@ static int run_check(const struct call *call)
 	}
 	if (call->metrics) {
 		metrics_print_table(stdout);
+		return EXIT_FINE;
+	}
+	if (call->policy) {
+		config_print_settings(stdout);
 		return EXIT_FINE;
 	}
 	config = load_config(path);
@@ -259,9 +264,10 @@ static const struct command commands[] = {
 		" unless given; it is read again when it changes, and on SIGHUP. With "
 		"--dry-run nothing is changed, in zebra or in the kernel; status shows what "
 		"would be."},
-	{"check", "[FILE | --keys | --metrics]", "km", 0, 1, run_check,
+	{"check", "[FILE | --keys | --metrics | --policy]", "kmp", 0, 1, run_check,
 		"Checks a configuration and prints what it comes to; --keys prints the table of "
-		"all keys, --metrics that of all metrics."},
+		"all keys, --metrics that of all metrics, --policy the schema of an "
+		"AnnouncementPolicy's settings."},
 	{"status", "[-w] [-o table|wide|json] [--config FILE | --http ADDRESS:PORT]", "cohw", 0, 0,
 		run_status,
 		"Shows what a running cosmolet announces, and what zebra has confirmed. -w "
@@ -306,9 +312,9 @@ static int parse(const struct command *command, int argc, char **argv, struct ca
 {
 	static const struct option long_options[] = {{"config", required_argument, NULL, 'c'},
 		{"http", required_argument, NULL, 'h'}, {"output", required_argument, NULL, 'o'},
-		{"keys", no_argument, NULL, 'k'}, {"watch", no_argument, NULL, 'w'},
-		{"metrics", no_argument, NULL, 'm'}, {"dry-run", no_argument, NULL, 'n'},
-		{"help", no_argument, NULL, '?'}, {0}};
+		{"keys", no_argument, NULL, 'k'}, {"policy", no_argument, NULL, 'p'},
+		{"watch", no_argument, NULL, 'w'}, {"metrics", no_argument, NULL, 'm'},
+		{"dry-run", no_argument, NULL, 'n'}, {"help", no_argument, NULL, '?'}, {0}};
 	int option;
 
 	opterr = 0;
@@ -334,6 +340,8 @@ static int parse(const struct command *command, int argc, char **argv, struct ca
 			call->dry_run = true;
 		else if (option == 'm')
 			call->metrics = true;
+		else if (option == 'p')
+			call->policy = true;
 		else
 			call->keys = true;
 	}

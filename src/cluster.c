@@ -94,6 +94,7 @@ void cluster_init(struct cluster *cluster,
 	vec_init(&cluster->by_service, slice_cmp);
 	vec_init(&cluster->nodes, object_cmp);
 	vec_init(&cluster->namespaces, object_cmp);
+	vec_init(&cluster->policies, object_cmp);
 	vec_init(&cluster->lists, list_cmp);
 	vec_init(&cluster->listed, listed_cmp);
 }
@@ -109,6 +110,7 @@ void cluster_deinit(struct cluster *cluster)
 	vec_deinit(&cluster->slices, object_destroy);
 	vec_deinit(&cluster->nodes, object_destroy);
 	vec_deinit(&cluster->namespaces, object_destroy);
+	vec_deinit(&cluster->policies, object_destroy);
 }
 
 static struct vec *objects_of(struct cluster *cluster, enum k8s_resource resource)
@@ -119,6 +121,7 @@ static struct vec *objects_of(struct cluster *cluster, enum k8s_resource resourc
 	case K8S_NODES: return &cluster->nodes;
 	case K8S_ENDPOINTSLICES: return &cluster->slices;
 	case K8S_NAMESPACES: return &cluster->namespaces;
+	case K8S_ANNOUNCEMENTPOLICIES: return &cluster->policies;
 	case K8S_N_RESOURCES: break;
 	}
 	abort();
@@ -204,6 +207,7 @@ static void touch(struct cluster *cluster, const struct k8s_object *object)
 		end = cluster_namespace(&cluster->services, object->meta.name, &first);
 		touch_services(cluster, first, end);
 		break;
+	case K8S_ANNOUNCEMENTPOLICIES: cluster->policies_revision++; break;
 	case K8S_N_RESOURCES: break;
 	}
 }
@@ -233,12 +237,21 @@ static bool maps_equal(const struct k8s_map *a, const struct k8s_map *b)
 	return true;
 }
 
+static bool specs_equal(const struct k8s_object *a, const struct k8s_object *b)
+{
+	const char *x = a->policy.spec, *y = b->policy.spec;
+
+	return x && y ? !strcmp(x, y) : x == y;
+}
+
 /* Nothing has changed that matters here. Of a namespace, that it is selected is all there is. */
 static bool is_quiet(const struct k8s_object *old, const struct k8s_object *object)
 {
 	if (object->resource == K8S_PODS)
 		return pods_equal(old, object) &&
 		       maps_equal(&old->meta.labels, &object->meta.labels);
+	if (object->resource == K8S_ANNOUNCEMENTPOLICIES)
+		return specs_equal(old, object);
 	return object->resource == K8S_NAMESPACES;
 }
 

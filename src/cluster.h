@@ -9,17 +9,23 @@
 #include <cosmolet/k8s.h>
 #include <cosmolet/vec.h>
 
+struct policies;
+
 struct cluster {
 	struct vec services; /* struct k8s_object, by namespace and name; so are the others */
 	struct vec by_pair;  /* the services with a selector, by namespace and its first pair */
 	struct vec pods;     /* of this node */
 	struct vec slices;
-	struct vec by_service; /* the slices, by namespace and their service's name */
-	struct vec nodes;      /* this node, or nothing */
-	struct vec namespaces; /* those that services.namespace_selector selects */
-	struct vec lists;      /* that have not ended */
-	struct vec listed;     /* struct listed, by stream: up to where it was listed */
-	const char *drained;   /* why this node announces nothing, in words; NULL: it may */
+	struct vec by_service;      /* the slices, by namespace and their service's name */
+	struct vec nodes;           /* this node, or nothing */
+	struct vec namespaces;      /* those that services.namespace_selector selects */
+	struct vec policies;        /* AnnouncementPolicies */
+	uint64_t policies_revision; /* goes up when what one of them says changes */
+	const struct policies
+		*decoded;    /* of policies; NULL: none are. Whoever keeps it decodes them */
+	struct vec lists;    /* that have not ended */
+	struct vec listed;   /* struct listed, by stream: up to where it was listed */
+	const char *drained; /* why this node announces nothing, in words; NULL: it may */
 	/*
 	 * Whether the EndpointSlices of a service are known, if only to be none; while they are
 	 * not, nothing can be said of it. NULL: they always are.

@@ -410,6 +410,43 @@ static int check_class(struct load *load, struct where where, struct config_clas
 	return r == 0 ? add_tags(load, &where, class) : r;
 }
 
+/* "5000" or "5000-5010". */
+static bool parse_tags(const char *text, int64_t *out_first, int64_t *out_last)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	*out_first = *out_last = strtoll(text, &end, 10);
+	if (*end == '-' && end[1] >= '0' && end[1] <= '9')
+		*out_last = strtoll(end + 1, &end, 10);
+	return !*end && *out_first > 0 && *out_last >= *out_first && *out_last <= UINT32_MAX;
+}
+
+static int add_policy_tags(struct load *load)
+{
+	const struct config *config = load->config;
+	struct where where = where_of(load, "announce.policy_tags");
+	int64_t first, last;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < config->announce_policy_tags.n; i++) {
+		const char *text = config->announce_policy_tags.items[i];
+
+		if (!parse_tags(text, &first, &last))
+			return value_refuse(&load->reader, &where,
+				"\"%s\" is not allowed; write a tag from 1 to %u, or FIRST-LAST",
+				text, UINT32_MAX);
+		if (first <= config->announce_drain_tag && config->announce_drain_tag <= last)
+			return value_refuse(&load->reader, &where,
+				"announce.drain_tag, %lld, must not be among them",
+				(long long)config->announce_drain_tag);
+		for (int64_t tag = first; r == 0 && tag <= last; tag++)
+			r = add_tag(load, &where, tag);
+	}
+	return r;
+}
+
 static int check_classes(struct load *load)
 {
 	struct config *config = load->config;
@@ -428,6 +465,9 @@ static int check_classes(struct load *load)
 
 		r = check_class(load, where_of(load, path), &config->classes[i]);
 	}
+	if (r == 0)
+		r = add_policy_tags(load);
+	config->n_stated_tags = config->n_tags;
 	return r;
 }
 
@@ -522,7 +562,8 @@ int config_load(const char *path, struct config **out, char **out_error)
 	auto_config struct config *config = xcalloc(1, sizeof(*config));
 	auto_ytree struct ytree *yaml = NULL;
 	auto_free bool *given = xcalloc(n_keys, sizeof(*given));
-	struct load load = {.config = config, .reader = {path, NULL, out_error}, .given = given};
+	struct load load = {
+		.config = config, .reader = {.file = path, .out_error = out_error}, .given = given};
 	int r;
 
 	config->path = xstrdup(path);
@@ -588,6 +629,7 @@ static const struct {
 	{"announce.distance", CHANGE_RESTART},
 	{"announce.tag", CHANGE_RESTART},
 	{"announce.drain_tag", CHANGE_RESTART},
+	{"announce.policy_tags", CHANGE_RESTART},
 	{"announce.wait_for", CHANGE_RESTART},
 	{"announce.degraded_tag", CHANGE_RESTART},
 	{"announce.weight", CHANGE_RESTART},

@@ -69,7 +69,8 @@ struct config_prefixes {
 
 /* How services are announced that name this class; or, the first one, that name none. */
 struct config_class {
-	char *name; /* NULL: the one of those that name none */
+	char *name;     /* NULL: the one of those that name none */
+	bool by_policy; /* an AnnouncementPolicy of that name, not a class of the file */
 	int64_t tag;
 	int64_t metric;
 	int64_t degraded_tag; /* 0: none */
@@ -118,6 +119,7 @@ struct config {
 	int64_t announce_distance;
 	int announce_on_stop;
 	int64_t announce_drain_tag;
+	struct config_strings announce_policy_tags; /* "5000" or "5000-5010" */
 	int64_t announce_drain_seconds;
 	uint32_t announce_drain_on; /* 1 << enum config_drain_on */
 	char *announce_wait_for;    /* NULL: nothing */
@@ -155,7 +157,8 @@ struct config {
 	uint16_t instance;
 	uint32_t tags[CONFIG_N_TAGS];
 	size_t n_tags;
-	char *path; /* of the file */
+	size_t n_stated_tags; /* the first so many are this one's own */
+	char *path;           /* of the file */
 
 	bool dry_run; /* from the command line: nothing is changed anywhere */
 
@@ -187,6 +190,8 @@ void config_inherit_tags(struct config *config, const struct config *from);
 
 /* Prints the effective configuration as YAML that config_load() would read to the same. */
 void config_print(const struct config *config, FILE *out);
+/* Prints the OpenAPI schema of an AnnouncementPolicy's spec.settings, as JSON. */
+void config_print_settings(FILE *out);
 /* Prints a Markdown table of all keys, their values, defaults and meanings. */
 void config_print_keys(FILE *out);
 

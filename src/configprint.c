@@ -2,6 +2,7 @@
 /* The configuration for people: as a file, and as the table in the README. */
 #include "config.h"
 
+#include "class.h"
 #include "keys.h"
 #include "value.h"
 
@@ -112,4 +113,61 @@ void config_print_keys(FILE *out)
 	}
 	for (size_t i = 0; i < n_class_keys; i++)
 		print_class_key(i, out);
+}
+
+/* A schema, for the API server to refuse by. */
+
+static json_t *words_json(const char *words)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0;; i++) {
+		auto_free char *word = words_at(words, i);
+
+		if (!word)
+			return list;
+		json_array_append_new(list, json_string(word));
+	}
+}
+
+static json_t *type_json(const struct key *key)
+{
+	switch (key->kind) {
+	case INTEGER:
+		return json_pack("{s:s, s:s, s:I, s:I}", "type", "integer", "format", "int64",
+			"minimum", (json_int_t)key->min, "maximum", (json_int_t)key->max);
+	case COUNT: /* a number or a share */
+		return json_pack("{s:b, s:s}", "x-kubernetes-int-or-string", true, "pattern",
+			"^[1-9][0-9]*%?$");
+	case CHOICE:
+		return json_pack("{s:s, s:o}", "type", "string", "enum", words_json(key->words));
+	case CHOICES:
+		return json_pack("{s:s, s:{s:s, s:o}}", "type", "array", "items", "type", "string",
+			"enum", words_json(key->words));
+	case STRINGS:
+	case PREFIXES:
+		return json_pack("{s:s, s:{s:s}}", "type", "array", "items", "type", "string");
+	case STRING: return json_pack("{s:s}", "type", "string");
+	case RETIRED: break;
+	}
+	abort();
+}
+
+void config_print_settings(FILE *out)
+{
+	json_auto_t *properties = json_object();
+
+	for (size_t i = 0; i < n_class_keys; i++) {
+		const struct key *key;
+		auto_free char *name = class_key_name(true, i, &key);
+		json_t *schema;
+
+		if (!name)
+			continue;
+		schema = type_json(key);
+		json_object_set_new(schema, "description", json_string(key->meaning));
+		json_object_set_new(properties, name, schema);
+	}
+	json_dumpf(properties, out, JSON_INDENT(2));
+	fputc('\n', out);
 }

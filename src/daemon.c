@@ -34,10 +34,24 @@
 
 /* Planning */
 
+/* Before everything is told, those of a former configuration count: they may be the same again. */
+static void follow_policies(struct daemon *daemon)
+{
+	struct policies *policies = &daemon->policies;
+
+	if (policies->revision == daemon->cluster.policies_revision && !policies->stale)
+		return;
+	policies->revision = daemon->cluster.policies_revision;
+	if (policies_follow(policies, daemon->config, &daemon->cluster.policies))
+		planner_touch_all(&daemon->planner);
+}
+
 static void before_round(void *data)
 {
 	struct daemon *daemon = data;
 
+	if (daemon->planner.synced)
+		follow_policies(daemon);
 	if (daemon->planner.synced && !daemon->stopping)
 		drain_consider(&daemon->drain, daemon->config, !daemon->announce.synced);
 }
@@ -163,6 +177,8 @@ static void on_source(void *data)
 			take_source_event(daemon, &event);
 		k8s_event_deinit(&event);
 	}
+	if (daemon->policies.revision != daemon->cluster.policies_revision)
+		planner_consider(&daemon->planner);
 }
 
 /* zebra's events */
@@ -485,6 +501,7 @@ static void configure_live(struct daemon *daemon, struct config *config)
 	struct config *old = daemon->config;
 
 	daemon->config = config;
+	daemon->policies.stale = true;
 	log_setup((enum log_level)config->logging_level, (enum log_format)config->logging_format);
 	announce_configure(&daemon->announce, config);
 	stale_consider(&daemon->stale, config->fail_static_limit_seconds);
@@ -672,6 +689,7 @@ static int build_base(struct daemon *daemon, loop_signal_fn *on_signals)
 	loop_observe(daemon->loop, on_turn, daemon);
 	daemon->lock_fd = -1;
 	cluster_init(&daemon->cluster, planner_touch, &daemon->planner);
+	daemon->cluster.decoded = &daemon->policies;
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
@@ -832,6 +850,7 @@ static int build_k8s(struct daemon *daemon)
 		.n_namespaces = config->services_namespaces.n,
 		.namespace_selector = config->services_namespace_selector,
 		.annotation_prefix = ANNOTATION_PREFIX,
+		.policies = true,
 		.kubeconfig = config->kubernetes_kubeconfig,
 		.context = config->kubernetes_context,
 		.service_account_dir = config->kubernetes_service_account,
@@ -959,12 +978,14 @@ static void begin(struct daemon *daemon, struct config *config)
 		.config = config,
 		.metrics = daemon->metrics,
 		.journal = daemon->journal,
+		.policies = daemon->policies,
 		.started = daemon->started,
 		.config_error = daemon->config_error,
 		.gate_passed = daemon->gate_passed,
 		.file = daemon->file,
 		.drain = {.signalled = daemon->drain.signalled},
 	};
+	daemon->policies.stale = true;
 	for (size_t i = 0; i < config->n_warnings; i++)
 		log_warn("config", config->warnings[i]);
 }
@@ -1010,6 +1031,7 @@ int daemon_run(struct config *config)
 	struct config *before = NULL; /* to go back to */
 	int code;
 
+	policies_init(&daemon.policies);
 	log_info("daemon", config->dry_run ? "starting a dry run: nothing is changed" : "starting",
 		"version=%s node=%s redistribute=%s", COSMOLET_VERSION, config->node,
 		config->announce_redistribute);
@@ -1022,6 +1044,7 @@ int daemon_run(struct config *config)
 	config_free(config);
 	free(daemon.config_error);
 	journal_deinit(&daemon.journal);
+	policies_deinit(&daemon.policies);
 	return code;
 }
 

@@ -22,6 +22,7 @@
 #include "loopback.h"
 #include "metrics.h"
 #include "planner.h"
+#include "policy.h"
 #include "rival.h"
 #include "stale.h"
 #include "sysctl.h"
@@ -49,6 +50,7 @@ struct daemon {
 	struct rival *rival;
 	struct k8s *k8s;
 	struct cluster cluster;
+	struct policies policies; /* as decoded for the configuration in use */
 	struct announce announce;
 	struct planner planner;
 	struct drain drain;

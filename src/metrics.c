@@ -643,6 +643,7 @@ static void write_objects(struct scrape *s)
 		[K8S_NODES] = &cluster->nodes,
 		[K8S_ENDPOINTSLICES] = &cluster->slices,
 		[K8S_NAMESPACES] = &cluster->namespaces,
+		[K8S_ANNOUNCEMENTPOLICIES] = &cluster->policies,
 	};
 
 	for (int i = 0; i < K8S_N_RESOURCES; i++)
@@ -655,6 +656,30 @@ static void write_problems(struct scrape *s)
 }
 
 /* The configuration */
+
+static void write_policies(struct scrape *s)
+{
+	const struct policies *policies = &s->daemon->policies;
+
+	labelled(s, "state", "in_force", policies->ranked.n);
+	labelled(s, "state", "invalid", policies_invalid(policies));
+}
+
+static void write_invalid_policies(struct scrape *s)
+{
+	const struct policy *policy;
+
+	vec_foreach (&s->daemon->policies.all, policy, i) {
+		auto_free char *field = policy_field(policy);
+
+		if (!policy->error)
+			continue;
+		sample(s, "");
+		label(s, "policy", policy->name);
+		label(s, "field", field);
+		truth(s, true);
+	}
+}
 
 static void write_reloads(struct scrape *s)
 {
@@ -872,6 +897,13 @@ static const struct family families[] = {
 	{"cosmolet_objects", GAUGE, "resource", "Objects known.", .write = write_objects},
 	{"cosmolet_problems_total", COUNTER, "", "Input that was ignored, of all sources.",
 		.write = write_problems},
+	{"cosmolet_announcement_policies", GAUGE, "state",
+		"AnnouncementPolicies that are `in_force`, and those whose spec is `invalid` here; "
+		"one may be both, by what it said before.",
+		.write = write_policies},
+	{"cosmolet_announcement_policy_invalid", GAUGE, "policy, field",
+		"1 for each AnnouncementPolicy that is refused, with the field that is wrong.",
+		.write = write_invalid_policies},
 	{"cosmolet_config_reloads_total", COUNTER, "result", "Readings of a changed configuration.",
 		.write = write_reloads},
 	{"cosmolet_config_last_reload_successful", GAUGE, "",

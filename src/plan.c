@@ -9,6 +9,8 @@
  */
 #include "plan.h"
 
+#include "policy.h"
+
 #include <string.h>
 
 #define LABEL_EXCLUDE        "node.kubernetes.io/exclude-from-external-load-balancers"
@@ -103,33 +105,41 @@ static bool may_name(const struct config_class *class, const struct k8s_object *
 	return !class->namespaces.n || among(&class->namespaces, object->meta.namespace);
 }
 
+/*
+ * The nearest word counts: what the service says of itself, as far as the configuration lets it;
+ * then what the cluster's policies say of such services; then what holds for all.
+ */
 static const struct config_class *class_of(
-	const struct config *config, const struct k8s_object *object)
+	const struct config *config, const struct cluster *cluster, const struct k8s_object *object)
 {
 	const char *name = annotation(config, object, ANNOTATE_CLASS);
 	const struct config_class *class = name ? config_find_class(config, name) : NULL;
+	const struct policy *policy;
 
-	return class && may_name(class, object) ? class : &config->defaults;
+	if (class && may_name(class, object))
+		return class;
+	policy = policies_find(cluster->decoded, object, cluster_node(cluster));
+	return policy ? &policy->class : &config->defaults;
 }
 
-static enum config_scope scope_of(const struct config *config, const struct k8s_object *object)
+static enum config_scope scope_of(const struct config *config, const struct k8s_object *object,
+	const struct config_class *class)
 {
 	const char *text = annotation(config, object, ANNOTATE_SCOPE);
-	int scope = class_of(config, object)->scope;
+	int scope;
 
-	if (text && !config_parse_scope(text, &scope))
-		scope = class_of(config, object)->scope;
+	if (!text || !config_parse_scope(text, &scope))
+		scope = class->scope;
 	return (enum config_scope)scope;
 }
 
-static int64_t min_ready_of(const struct config *config, const struct k8s_object *object)
+static int64_t min_ready_of(const struct config *config, const struct k8s_object *object,
+	const struct config_class *class)
 {
 	const char *text = annotation(config, object, ANNOTATE_MIN_READY);
-	int64_t min_ready = class_of(config, object)->min_ready;
+	int64_t min_ready;
 
-	if (text && !config_parse_min_ready(text, &min_ready))
-		min_ready = class_of(config, object)->min_ready;
-	return min_ready;
+	return text && config_parse_min_ready(text, &min_ready) ? min_ready : class->min_ready;
 }
 
 /* What objects to an annotation; NULL: nothing. For free(). */
@@ -426,7 +436,7 @@ static bool is_cluster_wide(
 {
 	const struct k8s_service *service = &object->service;
 
-	switch (scope_of(config, object)) {
+	switch (scope_of(config, object, verdict->class)) {
 	case SCOPE_LOCAL: return false;
 	case SCOPE_CLUSTER: return true;
 	case SCOPE_AUTO: break;
@@ -509,8 +519,7 @@ static void judge(const struct config *config, const struct cluster *cluster,
 {
 	enum reason reason = judge_service(config, cluster, object);
 
-	verdict->class = class_of(config, object);
-	verdict->min_ready = min_ready_of(config, object);
+	verdict->min_ready = min_ready_of(config, object, verdict->class);
 	if (reason == REASON_READY)
 		reason = verdict->reason; /* what the address brought along: REASON_PROXY */
 	if (reason == REASON_READY)
@@ -524,9 +533,11 @@ static void judge(const struct config *config, const struct cluster *cluster,
 	mark(verdict);
 }
 
-static struct verdict candidate(const struct prefix *address, enum address_kind kind)
+static struct verdict candidate(
+	const struct prefix *address, enum address_kind kind, const struct config_class *class)
 {
-	return (struct verdict){.address = *address, .kind = kind, .reason = REASON_READY};
+	return (struct verdict){
+		.address = *address, .kind = kind, .reason = REASON_READY, .class = class};
 }
 
 size_t plan_service(const struct config *config, const struct cluster *cluster,
@@ -535,15 +546,16 @@ size_t plan_service(const struct config *config, const struct cluster *cluster,
 	const struct k8s_service *service = &object->service;
 	size_t n = 0, most = service->n_cluster_ips + service->n_ingress + service->n_external_ips;
 	struct verdict *verdicts = xcalloc(most + 1, sizeof(*verdicts));
+	const struct config_class *class = class_of(config, cluster, object);
 
 	for (size_t i = 0; i < service->n_cluster_ips; i++)
-		verdicts[n++] = candidate(&service->cluster_ips[i], KIND_CLUSTER_IP);
+		verdicts[n++] = candidate(&service->cluster_ips[i], KIND_CLUSTER_IP, class);
 	for (size_t i = 0; i < service->n_ingress; i++) {
-		verdicts[n] = candidate(&service->ingress[i].address, KIND_LOAD_BALANCER);
+		verdicts[n] = candidate(&service->ingress[i].address, KIND_LOAD_BALANCER, class);
 		verdicts[n++].reason = service->ingress[i].proxy ? REASON_PROXY : REASON_READY;
 	}
 	for (size_t i = 0; i < service->n_external_ips; i++)
-		verdicts[n++] = candidate(&service->external_ips[i], KIND_EXTERNAL_IP);
+		verdicts[n++] = candidate(&service->external_ips[i], KIND_EXTERNAL_IP, class);
 	for (size_t i = 0; i < n; i++)
 		judge(config, cluster, object, &verdicts[i]);
 	if (n == 0) {
@@ -651,8 +663,9 @@ char *verdict_text(const struct config *config, const struct verdict *verdict)
 	case REASON_NODE_OUT_OF_SERVICE:
 		return xstrdup("the node has the taint " TAINT_OUT_OF_SERVICE);
 	case REASON_NODE_OF_CLASS:
-		return xasprintf("this node is not among the nodes of the class %s (%s)",
-			verdict->class->name, verdict->class->nodes);
+		return xasprintf("this node is not among the nodes of the %s %s (%s)",
+			verdict->class->by_policy ? "policy" : "class", verdict->class->name,
+			verdict->class->nodes);
 	case REASON_API_SERVER:
 		return xstrdup("it is the API server's own service: its endpoints name no node");
 	case REASON_SLICES_UNKNOWN:

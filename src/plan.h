@@ -67,9 +67,10 @@ struct verdict {
 	struct tally tally;
 	bool by_slices; /* EndpointSlices decide, not pods */
 	bool cluster;   /* those of the whole cluster count, not only of this node */
-	const struct config_class *class; /* of the configuration */
-	int64_t min_ready;                /* as the class or the annotation has it */
-	const char *drained;              /* why the node is; a literal. NULL: it is not */
+	const struct config_class
+		*class;      /* of the configuration or a policy; NULL without address */
+	int64_t min_ready;   /* as the class or the annotation has it */
+	const char *drained; /* why the node is; a literal. NULL: it is not */
 	uint32_t tag;
 	uint32_t metric;
 };

@@ -181,6 +181,8 @@ static bool plan_one(struct planner *planner, const struct name *name)
 	planner->announce->cause = name->trace;
 	if (!undecided || !planner->announce->synced)
 		announce_service(planner->announce, name->namespace, name->name, verdicts, n);
+	else
+		announce_reclass(planner->announce, name->namespace, name->name, verdicts[0].class);
 	planner->announce->cause = (struct trace){0};
 	return note_slices(planner, name, by_slices, undecided);
 }
@@ -238,6 +240,11 @@ void planner_touch_all(struct planner *planner)
 	loop_job_queue(planner->loop, &planner->job, on_job);
 	vec_foreach (&planner->cluster->services, service, i)
 		planner_touch(planner, service->meta.namespace, service->meta.name);
+}
+
+void planner_consider(struct planner *planner)
+{
+	loop_job_queue(planner->loop, &planner->job, on_job);
 }
 
 void planner_synced(struct planner *planner)

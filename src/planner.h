@@ -53,6 +53,8 @@ void planner_touch_all(struct planner *planner);
 void planner_synced(struct planner *planner);
 /* Until it is released again, the announcer does not hear that the first picture is complete. */
 void planner_hold(struct planner *planner, bool held);
+/* Something may be to be done before the next decisions. */
+void planner_consider(struct planner *planner);
 /* A list of EndpointSlices has ended, or cannot be had. */
 void planner_slices_changed(struct planner *planner);
 

@@ -101,6 +101,27 @@ static json_t *source_json(const struct daemon *daemon)
 	return json;
 }
 
+static json_t *policies_json(const struct daemon *daemon)
+{
+	const struct policy *policy;
+	json_t *list = json_array();
+
+	vec_foreach (&daemon->policies.all, policy, i) {
+		json_t *json = json_object();
+		auto_free char *field = policy_field(policy);
+
+		set_string(json, "name", policy->name);
+		set_bool(json, "in_force", policy->spec != NULL);
+		if (policy->spec)
+			json_object_set_new(json, "priority", json_integer(policy->priority));
+		set_string(json, "error", policy->error);
+		if (policy->error)
+			set_string(json, "field", field);
+		json_array_append_new(list, json);
+	}
+	return list;
+}
+
 static json_t *loopback_json(const struct daemon *daemon)
 {
 	static const char *const modes[] = {"local-route", "address", "none"};
@@ -194,6 +215,9 @@ static json_t *address_json(const struct daemon *daemon, const struct view_addre
 		set_string(json, "kind", address_kind_text(deciding->verdict.kind));
 		set_string(json, "reason", reason_word(deciding->verdict.reason));
 		set_string(json, "why", why);
+		if (deciding->verdict.class->name)
+			set_string(json, deciding->verdict.class->by_policy ? "policy" : "class",
+				deciding->verdict.class->name);
 	}
 	for (size_t i = 0; i < address->n_rows; i++) {
 		const struct k8s_meta *meta = &address->rows[i].service->meta;
@@ -209,6 +233,7 @@ static json_t *problems_json(const struct daemon *daemon)
 {
 	auto_free char *certificate = http_problem(daemon->http);
 	json_t *json = json_array();
+	const struct policy *policy;
 
 	if (bgpd_is_deaf(daemon->bgpd))
 		json_array_append_new(json, json_string(BGPD_DEAF_TEXT));
@@ -223,6 +248,13 @@ static json_t *problems_json(const struct daemon *daemon)
 			json_sprintf("nothing is announced or withdrawn before "
 				     "announce.wait_for answers; %s: %s",
 				daemon->config->announce_wait_for, gate_reason(daemon->gate)));
+	vec_foreach (&daemon->policies.all, policy, i) {
+		if (policy->error)
+			json_array_append_new(json,
+				json_sprintf("AnnouncementPolicy %s is refused%s: %s", policy->name,
+					policy->spec ? ", and as it was before" : "",
+					policy->error));
+	}
 	if (daemon->config_error)
 		json_array_append_new(
 			json, json_sprintf("the configuration in use is not the file's: %s",
@@ -310,6 +342,7 @@ char *status_json(const struct daemon *daemon)
 	set_string(json, "drain", drain_phase_text(daemon->drain.phase));
 	set_string(json, "drained_by", daemon->drain.why);
 	json_object_set_new(json, "kubernetes", source_json(daemon));
+	json_object_set_new(json, "policies", policies_json(daemon));
 	json_object_set_new(json, "zebra", zebra_json(daemon));
 	json_object_set_new(json, "loopback", loopback_json(daemon));
 	if (daemon->bgpview)

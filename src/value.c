@@ -19,11 +19,13 @@ int value_refuse(const struct reader *reader, const struct where *where, const c
 	if (vasprintf(&text, format, args) < 0)
 		abort();
 	va_end(args);
-	place = where->place.line ? xasprintf("%s:%u:%u", reader->file, where->place.line,
-					    where->place.column)
-				  : xstrdup(reader->file);
-	*reader->out_error = where->key ? xasprintf("%s: %s: %s", place, where->key, text)
-					: xasprintf("%s: %s", place, text);
+	if (where->place.line)
+		place = xasprintf(
+			"%s:%u:%u: ", reader->file, where->place.line, where->place.column);
+	else
+		place = reader->file ? xasprintf("%s: ", reader->file) : xstrdup("");
+	*reader->out_error = where->key ? xasprintf("%s%s: %s", place, where->key, text)
+					: xasprintf("%s%s", place, text);
 	return -EINVAL;
 }
 
@@ -61,7 +63,7 @@ static int decode_string(
 	const struct reader *reader, const struct where *where, const char *text, char **out)
 {
 	auto_free char *name = NULL;
-	char *value = expand(text, &name);
+	char *value = reader->foreign ? xstrdup(text) : expand(text, &name);
 
 	if (!value)
 		return value_refuse(reader, where,

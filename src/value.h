@@ -10,8 +10,9 @@
 
 /* Whoever reads values, and what they come from. */
 struct reader {
-	const char *file;         /* what an error begins with */
+	const char *file;         /* what an error begins with; NULL: with the key */
 	const struct ytree *yaml; /* NULL: values have no place */
+	bool foreign; /* of an object of the cluster: keys in camelCase, and no ${NAME} for us */
 	char **out_error;
 };
 

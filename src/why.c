@@ -107,6 +107,33 @@ static void print_class(FILE *out, const struct daemon *daemon, const struct k8s
 		fprintf(out, "    but: %s\n", complaint);
 }
 
+static void print_refused_policies(FILE *out, const struct daemon *daemon)
+{
+	const struct policy *policy;
+
+	vec_foreach (&daemon->policies.all, policy, i) {
+		if (policy->error)
+			fprintf(out, "AnnouncementPolicy %s is refused%s: %s\n", policy->name,
+				policy->spec ? ", and as it was before" : "", policy->error);
+	}
+}
+
+/* Who says how it is announced. */
+static void print_decider(FILE *out, const struct daemon *daemon, const struct view_row *row)
+{
+	const struct config_class *class = row->verdict.class;
+	const struct policy *policy =
+		policies_find(&daemon->policies, row->service, cluster_node(&daemon->cluster));
+
+	if (class->name && !class->by_policy)
+		fprintf(out, "    it is of class %s of the configuration%s%s\n", class->name,
+			policy ? ", which goes before AnnouncementPolicy " : "",
+			policy ? policy->name : "");
+	else if (class->name && policy)
+		fprintf(out, "    AnnouncementPolicy %s decides how (priority %lld)\n", class->name,
+			(long long)policy->priority);
+}
+
 static void print_service(FILE *out, const struct daemon *daemon, const struct k8s_object *service)
 {
 	fprintf(out, "  service %s/%s", service->meta.namespace, service->meta.name);
@@ -225,9 +252,7 @@ static void print_view_address(
 		auto_free char *text = verdict_text(daemon->config, &row->verdict);
 
 		print_service(out, daemon, row->service);
-		if (row->verdict.class->name)
-			fprintf(out, "    it is of class %s of the configuration\n",
-				row->verdict.class->name);
+		print_decider(out, daemon, row);
 		fprintf(out, "    so as its %s this address is %s: %s\n",
 			address_kind_text(row->verdict.kind),
 			reason_is_up(row->verdict.reason) ? "wanted" : "not wanted", text);
@@ -315,6 +340,7 @@ char *why_text(const struct daemon *daemon, const char *subject, bool *out_known
 	if (stale_seconds(&daemon->stale) > 0)
 		fprintf(out, "the API server is away; this is what was known %.0f s ago\n",
 			stale_seconds(&daemon->stale));
+	print_refused_policies(out, daemon);
 	view_init(&view, daemon);
 	*out_known =
 		address ? print_address(out, &view, subject) : print_named(out, &view, subject);

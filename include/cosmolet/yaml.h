@@ -62,7 +62,10 @@ size_t ytree_documents(const struct ytree *yaml);
 /* Borrowed: lives as long as the yaml, or longer with json_incref(). */
 json_t *ytree_document(const struct ytree *yaml, size_t index);
 
-/* Where a document's root, a member's key, a member's value or an array's element stands. */
+/*
+ * Where a document's root, a member's key, a member's value or an array's element stands. yaml
+ * NULL: what did not come out of a text stands nowhere.
+ */
 struct ytree_place ytree_place_root(const struct ytree *yaml, size_t index);
 struct ytree_place ytree_place_key(const struct ytree *yaml, const json_t *object, const char *key);
 struct ytree_place ytree_place_value(

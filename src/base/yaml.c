@@ -98,6 +98,8 @@ static const struct place *find_place(
 	struct place wanted = {.container = container, .key = copy, .index = index};
 	const struct place *place;
 
+	if (!yaml)
+		return NULL;
 	if (yaml->sorted)
 		return vec_find(&yaml->places, &wanted);
 	vec_foreach (&yaml->places, place, i) {

@@ -3,6 +3,8 @@
 
 #include "unit.h"
 
+#include <cosmolet/yaml.h>
+
 #include <string.h>
 
 typedef void word_fn(struct k8s_object *object, const char *word, const char *value);
@@ -208,4 +210,29 @@ static void namespace_word(struct k8s_object *object, const char *word, const ch
 struct k8s_object *namespace(const char *name, const char *words)
 {
 	return make(K8S_NAMESPACES, name, words, namespace_word);
+}
+
+static void no_word(struct k8s_object *object, const char *word, const char *value)
+{
+	(void)object;
+	(void)word;
+	(void)value;
+}
+
+struct k8s_object *policy(const char *name, const char *spec)
+{
+	struct k8s_object *object = make(K8S_ANNOUNCEMENTPOLICIES, name, "", no_word);
+	auto_ytree struct ytree *yaml = NULL;
+	struct ytree_error error;
+
+	if (!spec)
+		return object;
+	ck_assert_msg(ytree_parse(spec, strlen(spec), &yaml, &error) == 0, "%s", spec);
+	if (ytree_documents(yaml) == 0) {
+		object->policy.spec = xstrdup(spec);
+		return object;
+	}
+	object->policy.spec = json_dumps(
+		ytree_document(yaml, 0), JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	return object;
 }

@@ -14,3 +14,5 @@ struct k8s_object *pod(const char *key, const char *words);
 struct k8s_object *node(const char *name, const char *words);
 struct k8s_object *slice(const char *key, const char *words);
 struct k8s_object *namespace(const char *name, const char *words);
+/* spec: of YAML's flow style, "{priority: 1}". NULL: one too large. */
+struct k8s_object *policy(const char *name, const char *spec);

@@ -131,7 +131,18 @@ static const struct {
 	{"announce:\n  tagg: 1\n", PATH
 		":2:3: announce.tagg: unknown key; allowed in announce are: redistribute, vrf, "
 		"nexthop, tag, metric, degraded_tag, weight, weight_limit, withdraw_on, distance, "
-		"on_stop, drain_tag, drain_seconds, drain_on, wait_for"},
+		"on_stop, drain_tag, policy_tags, drain_seconds, drain_on, wait_for"},
+	{"announce: {policy_tags: [5-]}\n",
+		PATH ":1:25: announce.policy_tags: \"5-\" is not allowed; write a tag from 1 to "
+		     "4294967295, or FIRST-LAST"},
+	{"announce: {policy_tags: [9-5]}\n",
+		PATH ":1:25: announce.policy_tags: \"9-5\" is not allowed; write a tag from 1 to "
+		     "4294967295, or FIRST-LAST"},
+	{"announce: {policy_tags: [4000-5000]}\n",
+		PATH ":1:25: announce.policy_tags: announce.drain_tag, 4713, must not be among "
+		     "them"},
+	{"announce: {policy_tags: [5000-6000]}\n", PATH
+		":1:25: announce.policy_tags: more than 512 tags in all; lower a weight_limit"},
 	{"anounce: 1\n", PATH
 		":1:1: anounce: unknown key; allowed are: node, kubernetes, services, "
 		"announce, stability, fail_static, loopback, frr, http, metrics, logging, classes"},
@@ -211,7 +222,7 @@ static const struct {
 	{"classes: {a: 7}\n",
 		PATH ":1:11: classes.a: must hold keys of its own, like \"tag: 100\""},
 	{"classes:\n  a:\n    drain_tag: 7\n",
-		PATH ":3:5: classes.a.drain_tag: unknown key; a class may have: tag, metric, "
+		PATH ":3:5: classes.a.drain_tag: unknown key; allowed are: tag, metric, "
 		     "degraded_tag, min_ready, scope, weight, weight_limit, rise_seconds, "
 		     "fall_seconds, damping_half_life_seconds, damping_suppress, damping_reuse, "
 		     "damping_max_seconds, namespaces, nodes"},
@@ -230,7 +241,8 @@ static const struct {
 		PATH ":1:14: classes.a: announce.drain_tag, 4713, must differ from all tags of "
 		     "healthy and degraded addresses"},
 	{"classes: {a: {tag: 7, degraded_tag: 7}}\n",
-		PATH ":1:14: classes.a: the degraded_tag, 7, must differ from the tags of healthy "
+		PATH ":1:14: classes.a: the tag of degraded ones, 7, must differ from the tags of "
+		     "healthy "
 		     "addresses"},
 	{"classes: {a: {nodes: 'x in'}}\n",
 		PATH ":1:14: classes.a: nodes: \"x in\", at character 5: expected ( and values; "
