@@ -129,17 +129,17 @@ def test_the_pod(kube: KubeApi, applied: Apply, start: Start, frr_release: str) 
 
 
 def test_each_right_is_needed(kube: KubeApi, applied: Apply, start: Start, tmp_path: Path) -> None:
-    # Of everything that needs a right: a selector of namespaces, and a service whose EndpointSlices decide.
+    # Of everything that needs a right: a selector of namespaces, policies, and a service whose EndpointSlices decide.
     (tmp_path / 'kustomization.yaml').write_text(yaml.safe_dump({
         'resources': [os.path.relpath(OVERLAYS / 'host-frr', tmp_path)],
-        'components': [os.path.relpath(COMPONENTS / 'namespace-selector', tmp_path)],
+        'components': [os.path.relpath(COMPONENTS / name, tmp_path) for name in ('namespace-selector', 'policies')],
         'configMapGenerator': [{'name': 'cosmolet', 'namespace': 'cosmolet', 'behavior': 'replace', 'files': ['cosmolet.yaml']}]}))
     config = yaml.safe_load((CONTAINER / 'kustomize' / 'base' / 'cosmolet.yaml').read_text())
     config['services']['namespace_selector'] = '!left-alone'
     (tmp_path / 'cosmolet.yaml').write_text(yaml.safe_dump(config))
     role = next(each for each in applied(tmp_path) if each['kind'] == 'ClusterRole')
     assert {resource for rule in role['rules'] for resource in rule['resources']} == {
-        'services', 'pods', 'nodes', 'endpointslices', 'namespaces'}
+        'services', 'pods', 'nodes', 'endpointslices', 'namespaces', 'announcementpolicies'}
     there, daemon = start('8.4')
     everything = {p for p in populate(kube, 2) if ':' in p}
     apply_objects(kube, [service('rights', selector=None, clusterIP='10.96.9.5', type='LoadBalancer')])
@@ -188,7 +188,7 @@ def missing(lab: Lab, daemon: Pod, resource: str, verb: str) -> None:
     lines = [line for line in daemon.log_lines('level=warn', f'stream={resource}')[-1:] if wanted in line.replace('\\"', '"')]
     assert lines and len(daemon.log_lines()) > before, daemon.tail()
     code, text = daemon.get('/readyz')
-    if verb == 'list' and resource != 'endpointslices':
+    if verb == 'list' and resource not in ('endpointslices', 'announcementpolicies'):
         assert code == 503 and resource in text, text
     daemon.kill()
 

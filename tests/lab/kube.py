@@ -28,7 +28,8 @@ PORTS = {'apiserver': PORT, 'apiserver2': PORT + 1}
 SERVICE_RANGES = '10.96.0.0/12,fd00:96::/108'
 WATCH = ('get', 'list', 'watch')
 RULES = ({'apiGroups': [''], 'resources': ['services', 'pods', 'nodes'], 'verbs': WATCH},
-         {'apiGroups': ['discovery.k8s.io'], 'resources': ['endpointslices'], 'verbs': WATCH})
+         {'apiGroups': ['discovery.k8s.io'], 'resources': ['endpointslices'], 'verbs': WATCH},
+         {'apiGroups': ['cosmolet.platformbuilds.io'], 'resources': ['announcementpolicies'], 'verbs': WATCH})
 
 PATCHES = {'merge': 'application/merge-patch+json', 'strategic': 'application/strategic-merge-patch+json',
            'json': 'application/json-patch+json'}
