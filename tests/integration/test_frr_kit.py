@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -151,3 +152,47 @@ def test_sample(network: Network, cosmolet: Path, tmp_path: Path, request: pytes
             wait_until(lambda: routes(tor) == {}, 5, f'{tor.name}: nothing left', explain=lambda: f'{routes(tor)}')
     finally:
         daemon.close()
+
+
+def test_weights(frr_release: str, cosmolet: Path, tmp_path: Path) -> None:
+    """Two nodes with the weighted sample, three pods on one and one on the other: the ToR balances 3 : 1."""
+    sandbox = Sandbox()
+    sample = (KIT / 'weighted.conf').read_text()
+    other = sample.replace('hostname node', 'hostname other')
+    for old, new in ((NODE_V4, SECOND[0]), (TOR_V4, SECOND[1]), (TOR_V6, SECOND[3])):
+        other = re.sub(rf'\b{old}(?![\d.:])', new, other)
+    nodes = [Router(sandbox, 'node', frr_release, sample), Router(sandbox, 'other', frr_release, other)]
+    neighbors = f' neighbor {SECOND[0]} remote-as {NODE_AS}\n neighbor {SECOND[2]} remote-as {NODE_AS}\n'
+    config = COMMON.format(name='tor') + 'debug bgp updates in\n' + BGP.format(
+        own_as=TOR_AS, vrf='', own4=TOR_V4, peer_as=NODE_AS, peer4=NODE_V4, peer6=NODE_V6, more=neighbors,
+        more4=f'  neighbor {SECOND[0]} activate\n', more6=f'  neighbor {SECOND[2]} activate\n')
+    tor = Tor(sandbox, '10.3', config, 'tor')
+    connect_routers((nodes[0].namespace, 'uplink', f'{NODE_V4}/30', f'{NODE_V6}/64'),
+                    (tor.namespace, 'down0', f'{TOR_V4}/30', f'{TOR_V6}/64'))
+    connect_routers((nodes[1].namespace, 'uplink', f'{SECOND[0]}/30', f'{SECOND[2]}/64'),
+                    (tor.namespace, 'down1', f'{SECOND[1]}/30', f'{SECOND[3]}/64'))
+    daemons = []
+
+    def weights(family: str, prefix: str) -> dict[str, int]:
+        found = tor.vtysh_json(f'show {family} route {prefix} json').get(prefix, [])
+        return {hop['interfaceName']: hop['weight'] for route in found for hop in route['nexthops'] if 'weight' in hop}
+
+    try:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Router.start_all, [*nodes, tor]))
+        for node, pods in zip(nodes, (3, 1)):
+            daemon = Cosmolet(node, tmp_path / node.name, announce={'weight': 'tag', 'weight_limit': 4, 'drain_tag': 4799})
+            daemon.manifest('web', service('web', [V4, V6]), *[pod(f'web-{i}', 'web') for i in range(pods)])
+            daemons.append(daemon.start())
+        for family, prefix in (('ip', f'{V4}/32'), ('ipv6', f'{V6}/128')):
+            wait_until(lambda: len(weights(family, prefix)) == 2, 40, f'{prefix} by both nodes',
+                       explain=lambda: tor.vtysh(f'show {family} route {prefix}') + tor.tail())
+            shares = weights(family, prefix)
+            assert 2.8 <= shares['down0'] / shares['down1'] <= 3.2, shares
+        # A pod fails: two to one.
+        daemons[0].manifest('web', service('web', [V4, V6]), *[pod(f'web-{i}', 'web', ready=i < 2) for i in range(3)])
+        wait_until(lambda: 1.8 <= weights('ip', f'{V4}/32')['down0'] / weights('ip', f'{V4}/32')['down1'] <= 2.2, 20, 'two to one')
+    finally:
+        for daemon in daemons:
+            daemon.close()
+        sandbox.close()
