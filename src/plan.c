@@ -202,75 +202,108 @@ char *plan_complaint(const struct config *config, const struct k8s_object *objec
 	return text;
 }
 
-/* The service. REASON_READY: no objection, here and below. */
+/* Rules: what each looks at, and whether it objects. */
 
-static enum reason judge_service(
-	const struct config *config, const struct cluster *cluster, const struct k8s_object *object)
+struct matter {
+	const struct config *config;
+	const struct cluster *cluster;
+	const struct k8s_object *service;
+	const struct k8s_object *node; /* NULL: not known, which is no reason to object */
+	const struct verdict *verdict;
+};
+
+/* Of the service. */
+
+static bool is_in_other_namespace(const struct matter *matter)
 {
-	const struct k8s_service *service = &object->service;
-	const char *announce = annotation(config, object, ANNOTATE_ANNOUNCE);
+	const struct config_strings *namespaces = &matter->config->services_namespaces;
+
+	return namespaces->n && !among(namespaces, matter->service->meta.namespace);
+}
+
+static bool is_in_unselected_namespace(const struct matter *matter)
+{
+	return matter->config->services_namespace_selector &&
+	       !cluster_has_namespace(matter->cluster, matter->service->meta.namespace);
+}
+
+static bool is_deleting(const struct matter *matter)
+{
+	return matter->service->meta.deleting &&
+	       matter->config->announce_withdraw_on & 1u << WITHDRAW_ON_SERVICE_DELETION;
+}
+
+static bool is_external_name(const struct matter *matter)
+{
+	return matter->service->service.type == K8S_EXTERNAL_NAME;
+}
+
+static bool is_opted_out(const struct matter *matter)
+{
+	const char *announce = annotation(matter->config, matter->service, ANNOTATE_ANNOUNCE);
 	bool wanted = true;
 
-	if (config->services_namespaces.n &&
-		!among(&config->services_namespaces, object->meta.namespace))
-		return REASON_NAMESPACE;
-	if (config->services_namespace_selector &&
-		!cluster_has_namespace(cluster, object->meta.namespace))
-		return REASON_NAMESPACE_SELECTOR;
-	if (object->meta.deleting &&
-		config->announce_withdraw_on & 1u << WITHDRAW_ON_SERVICE_DELETION)
-		return REASON_DELETING;
-	if (service->type == K8S_EXTERNAL_NAME)
-		return REASON_EXTERNAL_NAME;
-	if (announce && parse_bool(announce, &wanted) && !wanted)
-		return REASON_OPTED_OUT;
-	if (service->headless) /* external IPs or not: kube-proxy passes it over */
-		return REASON_HEADLESS;
-	return REASON_READY;
+	return announce && parse_bool(announce, &wanted) && !wanted;
 }
 
-/* The address. */
-
-static bool allowed(const struct config *config, const struct verdict *verdict)
+/* External IPs or not: kube-proxy passes it over. */
+static bool is_headless(const struct matter *matter)
 {
-	const struct config_prefixes *allow = &config->services_allow;
+	return matter->service->service.headless;
+}
+
+/* Of the address. */
+
+static bool has_no_address(const struct matter *matter)
+{
+	return !matter->verdict->address.family;
+}
+
+static bool is_of_proxy(const struct matter *matter)
+{
+	return matter->verdict->reason == REASON_PROXY;
+}
+
+static bool is_of_other_kind(const struct matter *matter)
+{
+	return !(matter->config->services_addresses & 1u << matter->verdict->kind);
+}
+
+static bool is_of_other_class(const struct matter *matter)
+{
+	const struct config_strings *classes = &matter->config->services_classes;
+	const char *class = matter->service->service.load_balancer_class;
+
+	return matter->verdict->kind == KIND_LOAD_BALANCER && !among(classes, "*") &&
+	       !among(classes, class ? class : "");
+}
+
+static bool is_special(const struct matter *matter)
+{
+	return prefix_is_special(&matter->verdict->address);
+}
+
+static bool is_not_allowed(const struct matter *matter)
+{
+	const struct config_prefixes *allow = &matter->config->services_allow;
 
 	for (size_t i = 0; i < allow->n; i++) {
-		if (prefix_contains(&allow->items[i], &verdict->address))
-			return true;
+		if (prefix_contains(&allow->items[i], &matter->verdict->address))
+			return false;
 	}
-	return allow->n == 0 && verdict->kind != KIND_EXTERNAL_IP;
+	return allow->n || matter->verdict->kind == KIND_EXTERNAL_IP;
 }
 
-static bool is_node_address(const struct k8s_object *node, const struct prefix *address)
+static bool is_node_address(const struct matter *matter)
 {
-	for (size_t i = 0; node && i < node->node.n_addresses; i++) {
-		if (!prefix_cmp(&node->node.addresses[i], address))
+	for (size_t i = 0; matter->node && i < matter->node->node.n_addresses; i++) {
+		if (!prefix_cmp(&matter->node->node.addresses[i], &matter->verdict->address))
 			return true;
 	}
 	return false;
 }
 
-static enum reason judge_address(const struct config *config, const struct cluster *cluster,
-	const struct k8s_service *service, const struct verdict *verdict)
-{
-	const char *class = service->load_balancer_class ? service->load_balancer_class : "";
-
-	if (!(config->services_addresses & 1u << verdict->kind))
-		return REASON_KIND;
-	if (verdict->kind == KIND_LOAD_BALANCER && !among(&config->services_classes, "*") &&
-		!among(&config->services_classes, class))
-		return REASON_CLASS;
-	if (prefix_is_special(&verdict->address))
-		return REASON_SPECIAL;
-	if (is_node_address(cluster_node(cluster), &verdict->address))
-		return REASON_NODE_ADDRESS;
-	if (!allowed(config, verdict))
-		return REASON_NOT_ALLOWED;
-	return REASON_READY;
-}
-
-/* The node. */
+/* Of the node. */
 
 static bool is_tainted(const struct k8s_object *object, const char *key)
 {
@@ -301,40 +334,54 @@ const char *plan_drain_trigger(const struct config *config, const struct k8s_obj
 	return NULL;
 }
 
-/* The label of the service controller; also if the value is no boolean, as that one has it. */
-static bool is_excluded(const struct k8s_object *object)
+static bool is_drained(const struct matter *matter)
 {
-	const char *text = k8s_map_get(&object->meta.labels, LABEL_EXCLUDE);
+	return matter->cluster->drained;
+}
+
+static bool withdraws_on(const struct matter *matter, enum config_withdraw_on what)
+{
+	return matter->node && matter->config->announce_withdraw_on & 1u << what;
+}
+
+/* The label of the service controller; also if the value is no boolean, as that one has it. */
+static bool is_excluded(const struct matter *matter)
+{
+	const char *text;
 	bool excluded = true;
 
+	if (!withdraws_on(matter, WITHDRAW_ON_EXCLUDE_LABEL) ||
+		matter->verdict->kind == KIND_CLUSTER_IP)
+		return false;
+	text = k8s_map_get(&matter->node->meta.labels, LABEL_EXCLUDE);
 	if (text)
 		(void)parse_bool(text, &excluded);
 	return text && excluded;
 }
 
-static enum reason judge_node(
-	const struct config *config, const struct cluster *cluster, const struct verdict *verdict)
+static bool has_no_network(const struct matter *matter)
 {
-	const struct k8s_object *object = cluster_node(cluster);
-	uint32_t on = config->announce_withdraw_on;
+	return withdraws_on(matter, WITHDRAW_ON_NETWORK_UNAVAILABLE) &&
+	       matter->node->node.network_unavailable;
+}
 
-	if (cluster->drained)
-		return REASON_NODE_DRAINED;
-	if (!object)
-		return REASON_READY; /* the node is not known: no reason to object */
-	if (on & 1u << WITHDRAW_ON_EXCLUDE_LABEL && verdict->kind != KIND_CLUSTER_IP &&
-		is_excluded(object))
-		return REASON_NODE_EXCLUDED;
-	if (on & 1u << WITHDRAW_ON_NETWORK_UNAVAILABLE && object->node.network_unavailable)
-		return REASON_NODE_NETWORK;
-	if (on & 1u << WITHDRAW_ON_NOT_READY && !object->node.ready)
-		return REASON_NODE_NOT_READY;
-	if (on & 1u << WITHDRAW_ON_OUT_OF_SERVICE && is_tainted(object, TAINT_OUT_OF_SERVICE))
-		return REASON_NODE_OUT_OF_SERVICE;
-	if (verdict->class->node_selector &&
-		!k8s_label_selector_matches(verdict->class->node_selector, &object->meta.labels))
-		return REASON_NODE_OF_CLASS;
-	return REASON_READY;
+static bool is_not_ready(const struct matter *matter)
+{
+	return withdraws_on(matter, WITHDRAW_ON_NOT_READY) && !matter->node->node.ready;
+}
+
+static bool is_out_of_service(const struct matter *matter)
+{
+	return withdraws_on(matter, WITHDRAW_ON_OUT_OF_SERVICE) &&
+	       is_tainted(matter->node, TAINT_OUT_OF_SERVICE);
+}
+
+static bool is_not_of_class(const struct matter *matter)
+{
+	const struct k8s_label_selector *selector = matter->verdict->class->node_selector;
+
+	return matter->node && selector &&
+	       !k8s_label_selector_matches(selector, &matter->node->meta.labels);
 }
 
 /* The pods. */
@@ -449,8 +496,10 @@ static bool is_cluster_wide(
  * Every cluster has this service without a selector. Its endpoints name no node, so looking for one
  * here would cost a watch of all EndpointSlices, for nothing.
  */
-static bool is_api_server(const struct k8s_object *object)
+static bool is_api_server(const struct matter *matter)
 {
+	const struct k8s_object *object = matter->service;
+
 	return object->service.selector.n == 0 && !strcmp(object->meta.namespace, "default") &&
 	       !strcmp(object->meta.name, "kubernetes");
 }
@@ -481,8 +530,6 @@ static enum reason judge_tally(const struct verdict *verdict)
 static enum reason judge_pods(const struct config *config, const struct cluster *cluster,
 	const struct k8s_object *object, struct verdict *verdict)
 {
-	if (is_api_server(object))
-		return REASON_API_SERVER;
 	verdict->cluster = is_cluster_wide(config, object, verdict);
 	verdict->by_slices = verdict->cluster || object->service.selector.n == 0;
 	if (verdict->by_slices && !cluster_knows_slices(cluster, object))
@@ -514,22 +561,83 @@ static void mark(struct verdict *verdict)
 }
 
 /* All of it, for one address. */
+
+static const struct {
+	struct plan_rule rule;
+	bool (*objects)(const struct matter *matter);
+} rules[] = {
+	{{REASON_NAMESPACE, "its namespace is one of those that count",
+		 "metadata.namespace; services.namespaces"},
+		is_in_other_namespace},
+	{{REASON_NAMESPACE_SELECTOR, "its namespace has the labels that are asked for",
+		 "the namespace's metadata.labels; services.namespace_selector"},
+		is_in_unselected_namespace},
+	{{REASON_DELETING, "it is not being deleted",
+		 "metadata.deletionTimestamp; announce.withdraw_on"},
+		is_deleting},
+	{{REASON_EXTERNAL_NAME, "it is not a DNS alias", "spec.type"}, is_external_name},
+	{{REASON_OPTED_OUT, "it does not opt out",
+		 "annotation " ANNOTATION_ANNOUNCE "; services.annotations"},
+		is_opted_out},
+	{{REASON_HEADLESS, "it is not headless", "spec.clusterIP"}, is_headless},
+	{{REASON_NO_ADDRESS, "it has an address",
+		 "spec.clusterIPs, spec.externalIPs, status.loadBalancer.ingress"},
+		has_no_address},
+	{{REASON_PROXY, "the load balancer leaves the address to the nodes",
+		 "status.loadBalancer.ingress.ipMode"},
+		is_of_proxy},
+	{{REASON_KIND, "addresses of this kind are announced", "services.addresses"},
+		is_of_other_kind},
+	{{REASON_CLASS, "its load balancer class is one of those that count",
+		 "spec.loadBalancerClass; services.load_balancer_classes"},
+		is_of_other_class},
+	{{REASON_SPECIAL, "the address can be announced at all", "RFC 6890"}, is_special},
+	{{REASON_NODE_ADDRESS, "the address is none of the node's own",
+		 "the node's status.addresses"},
+		is_node_address},
+	{{REASON_NOT_ALLOWED, "the address is allowed", "services.allow"}, is_not_allowed},
+	{{REASON_NODE_DRAINED, "the node is not drained", "announce.drain_on"}, is_drained},
+	{{REASON_NODE_EXCLUDED, "the node is not excluded from load balancing",
+		 "the node's metadata.labels; announce.withdraw_on"},
+		is_excluded},
+	{{REASON_NODE_NETWORK, "the node has network",
+		 "the node's condition NetworkUnavailable; announce.withdraw_on"},
+		has_no_network},
+	{{REASON_NODE_NOT_READY, "the node is Ready, where that is asked for",
+		 "the node's condition Ready; announce.withdraw_on"},
+		is_not_ready},
+	{{REASON_NODE_OUT_OF_SERVICE, "the node is not out of service, where that is asked for",
+		 "the node's taints; announce.withdraw_on"},
+		is_out_of_service},
+	{{REASON_NODE_OF_CLASS, "its class is announced from this node", "classes.NAME.nodes"},
+		is_not_of_class},
+	{{REASON_API_SERVER, "it is not the API server's own", "metadata.name"}, is_api_server},
+};
+
+const struct plan_rule *plan_rule(size_t i)
+{
+	return i < N_ELEMENTS(rules) ? &rules[i].rule : NULL;
+}
+
+static enum reason ask_rules(const struct matter *matter)
+{
+	for (size_t i = 0; i < N_ELEMENTS(rules); i++) {
+		if (rules[i].objects(matter))
+			return rules[i].rule.reason;
+	}
+	return REASON_READY;
+}
+
 static void judge(const struct config *config, const struct cluster *cluster,
 	const struct k8s_object *object, struct verdict *verdict)
 {
-	enum reason reason = judge_service(config, cluster, object);
+	struct matter matter = {config, cluster, object, cluster_node(cluster), verdict};
 
 	verdict->min_ready = min_ready_of(config, object, verdict->class);
-	if (reason == REASON_READY)
-		reason = verdict->reason; /* what the address brought along: REASON_PROXY */
-	if (reason == REASON_READY)
-		reason = judge_address(config, cluster, &object->service, verdict);
-	if (reason == REASON_READY)
-		reason = judge_node(config, cluster, verdict);
-	if (reason == REASON_READY)
-		reason = judge_pods(config, cluster, object, verdict);
-	verdict->reason = reason;
 	verdict->drained = cluster->drained;
+	verdict->reason = ask_rules(&matter);
+	if (verdict->reason == REASON_READY)
+		verdict->reason = judge_pods(config, cluster, object, verdict);
 	mark(verdict);
 }
 
@@ -556,13 +664,10 @@ size_t plan_service(const struct config *config, const struct cluster *cluster,
 	}
 	for (size_t i = 0; i < service->n_external_ips; i++)
 		verdicts[n++] = candidate(&service->external_ips[i], KIND_EXTERNAL_IP, class);
+	if (n == 0) /* of family 0: the service as a whole */
+		verdicts[n++].class = class;
 	for (size_t i = 0; i < n; i++)
 		judge(config, cluster, object, &verdicts[i]);
-	if (n == 0) {
-		enum reason reason = judge_service(config, cluster, object);
-
-		verdicts[n++].reason = reason == REASON_READY ? REASON_NO_ADDRESS : reason;
-	}
 	*out = verdicts;
 	return n;
 }

@@ -82,6 +82,17 @@ struct verdict {
 size_t plan_service(const struct config *config, const struct cluster *cluster,
 	const struct k8s_object *service, struct verdict **out);
 
+/* What must hold before the pods are counted; asked in order, the first that does not hold decides.
+ */
+struct plan_rule {
+	enum reason reason; /* if it does not */
+	const char *text;   /* "it is not being deleted" */
+	const char *source; /* the fields and keys it looks at; of the service, unless it says so */
+};
+
+/* The i-th; NULL: there are no more. */
+const struct plan_rule *plan_rule(size_t i);
+
 /* What drains the node, by announce.drain_on, in words; NULL: nothing. A literal. */
 const char *plan_drain_trigger(const struct config *config, const struct k8s_object *node);
 

@@ -145,6 +145,27 @@ static void print_service(FILE *out, const struct daemon *daemon, const struct k
 	print_slices(out, daemon, service);
 }
 
+/* Of the node, what rules look at. */
+static void print_node(FILE *out, const struct daemon *daemon)
+{
+	const struct k8s_object *object = cluster_node(&daemon->cluster);
+
+	if (!object) {
+		fprintf(out, "  node %s is not known: nothing speaks against it\n",
+			daemon->config->node);
+		return;
+	}
+	fprintf(out, "  node %s: %s%s%s", object->meta.name,
+		object->node.ready ? "Ready" : "not Ready",
+		object->node.network_unavailable ? ", NetworkUnavailable" : "",
+		object->node.unschedulable ? ", cordoned" : "");
+	for (size_t i = 0; i < object->node.n_taints; i++)
+		fprintf(out, "%s%s", i ? ", " : "; taints: ", object->node.taints[i].key);
+	if (*object->meta.resource_version)
+		fprintf(out, " [resourceVersion %s]", object->meta.resource_version);
+	fputc('\n', out);
+}
+
 /* What bgpd makes of it, neighbour by neighbour. */
 static void print_bgp(FILE *out, const struct bgpview *view, const struct prefix *address)
 {
@@ -230,6 +251,27 @@ static void print_stability(FILE *out, const struct vip *vip)
 			penalty);
 }
 
+/* Those that were asked, in order; the last one that is printed has decided. */
+static void print_rules(FILE *out, const struct verdict *verdict, const char *text)
+{
+	const struct plan_rule *rule;
+	const char *passed = reason_is_up(verdict->reason) ? "yes" : "no ";
+
+	fprintf(out, "    what must hold, in order:\n");
+	for (size_t i = 0; (rule = plan_rule(i)); i++) {
+		if (rule->reason == verdict->reason) {
+			fprintf(out, "      no   %s [%s]: %s\n", rule->text, rule->source, text);
+			return;
+		}
+		fprintf(out, "      yes  %s [%s]\n", rule->text, rule->source);
+	}
+	fprintf(out, "      %s  enough of its %s are ready [%s]: %s\n", passed,
+		verdict->by_slices ? "endpoints" : "pods",
+		verdict->by_slices ? "its EndpointSlices; scope, min_ready"
+				   : "spec.selector, the pods' conditions; scope, min_ready",
+		text);
+}
+
 static void print_view_address(
 	FILE *out, const struct daemon *daemon, const struct view_address *address)
 {
@@ -253,6 +295,8 @@ static void print_view_address(
 
 		print_service(out, daemon, row->service);
 		print_decider(out, daemon, row);
+		print_node(out, daemon);
+		print_rules(out, &row->verdict, text);
 		fprintf(out, "    so as its %s this address is %s: %s\n",
 			address_kind_text(row->verdict.kind),
 			reason_is_up(row->verdict.reason) ? "wanted" : "not wanted", text);
@@ -299,6 +343,9 @@ static void print_rows(
 		}
 		text = verdict_text(view->daemon->config, &row->verdict);
 		fprintf(out, "%s is not announced, because %s\n", subject, text);
+		print_service(out, view->daemon, service);
+		print_node(out, view->daemon);
+		print_rules(out, &row->verdict, text);
 	}
 }
 
