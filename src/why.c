@@ -272,6 +272,27 @@ static void print_rules(FILE *out, const struct verdict *verdict, const char *te
 		text);
 }
 
+/* Services that share an address may ask for different tags; one of them counts. */
+static void print_disagreement(FILE *out, const struct view_address *address)
+{
+	const struct view_row *deciding = address->deciding;
+
+	for (size_t i = 0; deciding && i < address->n_rows; i++) {
+		const struct view_row *row = &address->rows[i];
+
+		if (!reason_is_up(row->verdict.reason) ||
+			(row->verdict.tag == deciding->verdict.tag &&
+				row->verdict.metric == deciding->verdict.metric))
+			continue;
+		fprintf(out,
+			"  %s/%s asks for tag %u and metric %u, but an address has one route: "
+			"tag %u and metric %u of %s/%s count, the first by name\n",
+			row->service->meta.namespace, row->service->meta.name, row->verdict.tag,
+			row->verdict.metric, deciding->verdict.tag, deciding->verdict.metric,
+			deciding->service->meta.namespace, deciding->service->meta.name);
+	}
+}
+
 static void print_view_address(
 	FILE *out, const struct daemon *daemon, const struct view_address *address)
 {
@@ -301,6 +322,7 @@ static void print_view_address(
 			address_kind_text(row->verdict.kind),
 			reason_is_up(row->verdict.reason) ? "wanted" : "not wanted", text);
 	}
+	print_disagreement(out, address);
 	if (address->vip) {
 		print_stability(out, address->vip);
 		print_loopback(out, daemon, address->vip);

@@ -136,6 +136,10 @@ SERVICES = [
     Case('namespace that is not watched', 'mail/web', '(only namespaces in services.namespaces are watched)', [
         service('web', ['10.96.1.20'], namespace='mail')]),
     Case('without a namespace', 'up', 'write ADDRESS or NAMESPACE/NAME'),
+    Case('services disagree', '10.96.1.70', 'is announced since',
+         [service('a-plain', ['10.96.1.70']), pod('a-plain-1', 'a-plain'), annotated(service('b-gold', ['10.96.1.70']), **{'class': 'gold'}),
+          pod('b-gold-1', 'b-gold'), pod('b-gold-2', 'b-gold')],
+         ('default/b-gold asks for tag 4720 and metric 0, but an address has one route: tag 4711 and metric 0 of default/a-plain count',)),
 ]
 NODES = [
     Case('excluded', '198.18.1.3', 'the node has the label node.kubernetes.io/exclude-from-external-load-balancers',
@@ -189,6 +193,8 @@ def test_node(daemon: Cosmolet, case: Case) -> None:
 
 def test_zebra_prefers_another(daemon: Cosmolet) -> None:
     daemon.node.configure('ip route 10.96.1.21/32 blackhole tag 100')
+    # Of two that come within milliseconds zebra, to which both are static, keeps the later one.
+    wait_until(lambda: 'static' in daemon.node.vtysh('show ip route 10.96.1.21/32'), 5, "the operator's route")
     daemon.manifest('rival', service('rival', ['10.96.1.21']), pod('rival-1', 'rival'))
     check(daemon, Case('', '10.96.1.21', 'is rejected', [], ('zebra has', 'static')))
     daemon.node.configure('no ip route 10.96.1.21/32 blackhole tag 100')
