@@ -88,7 +88,7 @@ class Cosmolet:
     def get(self, path: str, method: str = 'GET') -> tuple[int, str]:
         """Asks the daemon over HTTP; (0, '') if it does not answer."""
         if self.process is None or self.process.poll() is not None:
-            raise AssertionError(f'cosmolet is not running:\n{self.tail()}')
+            raise AssertionError(f'cosmolet is not running ({self.process and self.process.poll()}):\n{self.tail()}')
         with contextlib.suppress(OSError, http.client.HTTPException):
             connection = http.client.HTTPConnection(self.address, 9474)
             connection.sock = connect(self.node.namespace, self.address, 9474, 10)

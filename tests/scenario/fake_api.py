@@ -45,9 +45,9 @@ class FakeApi(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, namespace: str, certificates: Certificates) -> None:
+    def __init__(self, namespace: str, certificates: Certificates, handler: type[Handler] | None = None) -> None:
         with inside(namespace):
-            super().__init__((ADDRESS, PORT), _Handler)
+            super().__init__((ADDRESS, PORT), handler or Handler)
         self.certificates = certificates
         self.present('server')
         self.lock = threading.Lock()
@@ -121,7 +121,7 @@ def event(kind: str, of: dict[str, Any]) -> bytes:
     return json.dumps({'type': kind, 'object': of}).encode() + b'\n'
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
     server: FakeApi
 
@@ -137,15 +137,15 @@ class _Handler(BaseHTTPRequestHandler):
         verb = 'watch' if 'watch' in query else 'list'
         fault = self.server.faults.get((resource, verb))
         if fault:
-            self._say(fault)
+            self.say(fault)
         elif resource not in self.server.store:
-            self._say(Answer(404, status(404, 'NotFound')))
+            self.say(Answer(404, status(404, 'NotFound')))
         elif verb == 'list':
             self._list(resource)
         else:
             self._watch(resource, int(query['resourceVersion'][0]))
 
-    def _say(self, answer: Answer) -> None:
+    def say(self, answer: Answer) -> None:
         self.send_response(answer.status)
         for name, value in {'Content-Type': 'application/json', **answer.headers}.items():
             self.send_header(name, value)
@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             body = json.dumps({'kind': 'List', 'apiVersion': 'v1', 'metadata': {'resourceVersion': str(self.server.version)},
                                'items': list(self.server.store[resource].values())})
-        self._say(Answer(200, body.encode()))
+        self.say(Answer(200, body.encode()))
 
     def _watch(self, resource: str, since: int) -> None:
         mine: queue.Queue[bytes | None] = queue.Queue()
