@@ -43,6 +43,14 @@ def tmp_path() -> Iterator[Path]:
         yield directory
 
 
+@pytest.fixture(autouse=True)
+def others_have_theirs() -> Iterator[None]:
+    """After each test: static routes, foreign addresses and other types are as they were before, in every lab."""
+    yield
+    for each in list(Lab.alive):
+        each.check()
+
+
 @pytest.fixture
 def lab(request: pytest.FixtureRequest) -> Iterator[Callable[..., Lab]]:
     """Makes labs, with the arguments of Lab, and takes them away after the test."""
@@ -54,8 +62,12 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Callable[..., Lab]]:
         return made
 
     yield make
-    while labs:
-        labs.pop().close()
+    try:
+        for each in labs:
+            each.check()
+    finally:
+        while labs:
+            labs.pop().close()
 
 
 @pytest.fixture(scope='session')

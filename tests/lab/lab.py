@@ -41,6 +41,7 @@ TAG, DEGRADED_TAG, OPERATOR_TAG = 4711, 4712, 100
 COMMUNITY, DEGRADED_COMMUNITY, OPERATOR_COMMUNITY = '65001:100', '65001:200', '65001:900'
 IPV4_ONLY = ('ospf', 'table')  # words that bgpd does not know for IPv6
 OPERATOR_ROUTES = ('198.51.100.0/24', '2001:db8:f00::/48')
+FOREIGN, FOREIGN_LOCAL, FOREIGN_KERNEL = '127.0.0.53', '192.0.2.130', '192.0.2.144/28'  # others' on the node: see Lab.others()
 SERVICES = ('10.96.0.0/12', '198.18.0.0/15', '203.0.113.0/25')
 SERVICES6 = ('fd00::/8', '2001:db8:5::/48')
 
@@ -464,13 +465,20 @@ def _route(path: dict[str, Any], communities: Iterable[str]) -> Route:
 
 
 class Lab:
-    """A node and its ToR, connected, both BGP sessions up and complete; as a context manager, gone afterwards."""
+    """A node and its ToR, connected, both BGP sessions up and complete; as a context manager, gone afterwards.
+
+    What others have on the node (the operator's static routes, an address and a local route on lo, a route of the kernel)
+    must be there after each test as it was in the beginning; see check().
+    """
+
+    alive: list[Lab] = []
 
     def __init__(self, node: str = '8.4', tor: str = '8.4', word: str = 'static', operator_routes: bool = True,
                  config: str | None = None, daemons: Iterable[str] = ('zebra', 'bgpd', 'staticd'),
                  vrf: str = '') -> None:
         """vrf: the node speaks BGP with the ToR in this VRF, and there redistributes the word."""
         self.vrf = vrf
+        self._born: set[tuple[Any, ...]] | None = None
         self._expected = OPERATOR_ROUTES if 'static' in word.split(',') and operator_routes and not config else ()
         self.sandbox = Sandbox()
         try:
@@ -482,25 +490,62 @@ class Lab:
             with ThreadPoolExecutor() as pool:
                 list(pool.map(Router.start_all, (self.tor, self.node)))
             self.wait_complete()
+            self._born = self.others()
         except BaseException:
             self.close()
             raise
+        Lab.alive.append(self)
 
     def wait_complete(self, since: float = 0) -> None:
         """Until both sessions are up, and the node's first word of everything has arrived."""
         self.node.wait_established()
         self.tor.wait_complete(since, self._expected)
 
+    def others(self) -> set[tuple[Any, ...]] | None:
+        """All that is not ours: what zebra has of other types or with other tags, and the kernel. None: zebra is not there."""
+        found: set[tuple[Any, ...]] = {('address', a['local'], a['prefixlen']) for a in self.node.addresses('lo') if a['family'] == 'inet'}
+        found |= {(table, r['dst'], str(r.get('protocol'))) for table in ('local', 'main') for r in self.node.routes(table)
+                  if r['dst'] in (FOREIGN, FOREIGN_LOCAL, FOREIGN_KERNEL)}
+        try:
+            for family in ('ip', 'ipv6'):
+                routes = json.loads(self.node.vty('zebra', f'show {family} route json', timeout=3) or '{}')
+                found |= {(prefix, e['protocol'], e['distance'], e.get('tag', 0)) for prefix, entries in routes.items()
+                          for e in entries if not prefix.startswith('fe80:')}
+        except (OSError, ValueError):
+            return None
+        return found
+
+    def check(self) -> None:
+        """Is everything of others still there? Not asked while zebra is away."""
+        if self._born is None or 'zebra' not in self.node.pids:
+            return
+
+        def missing() -> set[tuple[Any, ...]]:
+            now = self.others()
+            return set() if now is None else (self._born or set()) - now
+
+        # FRR may just have been restarted.
+        wait_until(lambda: not missing(), 5, f'{self.sandbox.name}: what others have', explain=lambda: sorted(map(str, missing())))
+
     def close(self) -> None:
+        if self in Lab.alive:
+            Lab.alive.remove(self)
         self.sandbox.close()
 
     def __enter__(self) -> Lab:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: Any, *_: object) -> None:
+        try:
+            if not kind:
+                self.check()
+        finally:
+            self.close()
 
     def _connect(self) -> None:
+        ip('-n', self.node.namespace, 'address', 'add', f'{FOREIGN}/32', 'dev', 'lo')
+        ip('-n', self.node.namespace, 'route', 'add', 'local', FOREIGN_LOCAL, 'dev', 'lo', 'table', 'local', 'proto', 'static')
+        ip('-n', self.node.namespace, 'route', 'add', 'blackhole', FOREIGN_KERNEL)
         node = self.node.vrfs[self.vrf] if self.vrf else self.node.namespace
         connect_routers((node, 'uplink', f'{NODE_V4}/30', f'{NODE_V6}/64'),
                         (self.tor.namespace, 'downlink', f'{TOR_V4}/30', f'{TOR_V6}/64'))

@@ -3,4 +3,4 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'lab'))
-from fixtures import cosmolet, lab, pytest_runtest_makereport, tmp_path  # noqa: E402, F401
+from fixtures import cosmolet, lab, others_have_theirs, pytest_runtest_makereport, tmp_path  # noqa: E402, F401
