@@ -244,6 +244,7 @@ static void on_removed(struct loopback *loopback, struct entry *entry, int error
 		return;
 	}
 	loopback->status.errors++;
+	loopback->status.remove_errors++;
 	if (!entry->error) {
 		char buf[PREFIX_STRLEN];
 		auto_free char *line = NULL;
@@ -265,6 +266,7 @@ static void on_renewed(struct loopback *loopback, struct entry *entry, int error
 	if (error == 0)
 		return;
 	loopback->status.errors++;
+	loopback->status.renew_errors++;
 	audit_soon(loopback);
 }
 

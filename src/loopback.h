@@ -31,6 +31,7 @@ enum loopback_state {
 struct loopback_status {
 	size_t n_bound;
 	uint64_t adds, removes, errors, repairs, audits, renewals, overruns;
+	uint64_t remove_errors, renew_errors; /* of the errors; the others are of adding */
 };
 
 struct loopback_options {

@@ -241,6 +241,7 @@ static void write_build_info(struct scrape *s)
 	label(s, "version", COSMOLET_VERSION);
 	label(s, "revision", cosmolet_revision);
 	label(s, "frr_version", status.release);
+	label(s, "zapi", ZAPI_PROTOCOL);
 	truth(s, true);
 }
 
@@ -493,15 +494,39 @@ ZEBRA_SAMPLE(zapi_feed, n_feed)
 ZEBRA_SAMPLE(routes_wanted, n_routes)
 ZEBRA_SAMPLE(routes_redistributed, n_redistributed)
 ZEBRA_SAMPLE(routes_leftover, n_leftovers)
-ZEBRA_SAMPLE(route_failures, route_failures)
+
+static void write_message(struct scrape *s, const char *type, const char *direction, uint64_t n)
+{
+	sample(s, "");
+	label(s, "type", type);
+	label(s, "direction", direction);
+	count(s, n);
+}
 
 static void write_zapi_messages(struct scrape *s)
 {
+	struct zapi_messages messages[ZAPI_N_MESSAGES];
+
+	zapi_messages(s->daemon->zapi, messages);
+	for (size_t i = 0; i < ZAPI_N_MESSAGES; i++) {
+		write_message(s, messages[i].type, "in", messages[i].in);
+		write_message(s, messages[i].type, "out", messages[i].out);
+	}
+}
+
+static void write_route_failures(struct scrape *s)
+{
+	static const char *const results[] = {
+		[ZAPI_BETTER_ROUTE_WON] = "better_admin_won",
+		[ZAPI_INSTALL_FAILED] = "install_failed",
+		[ZAPI_NOT_SELECTED] = "not_selected",
+		[ZAPI_NOT_SENT] = "not_sent",
+	};
 	struct zapi_status status;
 
 	zapi_status(s->daemon->zapi, &status);
-	labelled(s, "direction", "in", status.messages_in);
-	labelled(s, "direction", "out", status.messages_out);
+	for (size_t i = 0; i < ZAPI_N_FAILURES; i++)
+		labelled(s, "result", results[i], status.failures[i]);
 }
 
 static void write_deaf(struct scrape *s)
@@ -573,7 +598,11 @@ static void write_address_overruns(struct scrape *s)
 
 static void write_address_errors(struct scrape *s)
 {
-	single(s, loopback_of(s).errors);
+	struct loopback_status status = loopback_of(s);
+
+	labelled(s, "operation", "add", status.errors - status.remove_errors - status.renew_errors);
+	labelled(s, "operation", "remove", status.remove_errors);
+	labelled(s, "operation", "renew", status.renew_errors);
 }
 
 static void write_reconcile_errors(struct scrape *s)
@@ -767,7 +796,7 @@ static void write_start(struct scrape *s)
 /* The table */
 
 static const struct family families[] = {
-	{"cosmolet_build_info", INFO, "version, revision, frr_version",
+	{"cosmolet_build_info", INFO, "version, revision, frr_version, zapi",
 		"Version of cosmolet, and the release lines of FRR that zebra may be of; always 1.",
 		.write = write_build_info},
 	{"cosmolet_info", INFO, "version, commit",
@@ -835,7 +864,7 @@ static const struct family families[] = {
 		.write = write_zapi_connected},
 	{"cosmolet_zapi_connects_total", COUNTER, "", "Connections to zebra that got ready.",
 		.write = write_zapi_connects},
-	{"cosmolet_zapi_messages_total", COUNTER, "direction", "ZAPI messages.",
+	{"cosmolet_zapi_messages_total", COUNTER, "type, direction", "ZAPI messages.",
 		.write = write_zapi_messages},
 	{"cosmolet_zapi_queue_bytes", GAUGE, "", "Bytes that zebra's socket has not taken yet.",
 		.write = write_zapi_queue},
@@ -853,7 +882,7 @@ static const struct family families[] = {
 	{"cosmolet_routes_leftover", GAUGE, "",
 		"Routes of ours in zebra that are not wanted (yet).",
 		.write = write_routes_leftover},
-	{"cosmolet_route_failures_total", COUNTER, "", "Routes that zebra rejected.",
+	{"cosmolet_route_failures_total", COUNTER, "result", "Routes that zebra rejected.",
 		.write = write_route_failures},
 	{"cosmolet_bgpd_deaf", GAUGE, "",
 		"Whether zebra was restarted without bgpd, which then hears of no change.",
@@ -873,8 +902,8 @@ static const struct family families[] = {
 	{"cosmolet_address_overruns_total", COUNTER, "",
 		"Times that news of the kernel were lost, and everything was looked at.",
 		.write = write_address_overruns},
-	{"cosmolet_address_errors_total", COUNTER, "", "Changes to the loopback that failed.",
-		.write = write_address_errors},
+	{"cosmolet_address_errors_total", COUNTER, "operation",
+		"Changes to the loopback that failed.", .write = write_address_errors},
 	{"cosmolet_synced", GAUGE, "",
 		"Whether the first complete picture of the cluster has arrived.",
 		.write = write_synced},

@@ -55,6 +55,7 @@ static bool hand_out(struct channel *s)
 
 	while ((result = wire_next(&r, &frame)) == 0) {
 		s->n_in++;
+		s->numbers_in[MIN(frame.command, CHANNEL_NUMBERS - 1)]++;
 		s->on_frame(s, &frame);
 		if (!channel_is_open(s))
 			return false;
@@ -150,8 +151,10 @@ struct writer channel_writer(struct channel *s)
 void channel_wrote(struct channel *s, const struct writer *w)
 {
 	assert(!w->failed);
-	if (wr_size(w) > 0)
+	if (wr_size(w) > 0) {
 		s->n_out++;
+		s->numbers_out[MIN(wire_command(w), CHANNEL_NUMBERS - 1)]++;
+	}
 	s->out_end += wr_size(w);
 }
 

@@ -19,6 +19,8 @@ typedef void channel_drained_fn(struct channel *channel);
 /* The last call of a connection; the channel is closed already. why lives until it returns. */
 typedef void channel_broken_fn(struct channel *channel, const char *why);
 
+#define CHANNEL_NUMBERS 256 /* the last one: all from there on */
+
 struct channel {
 	struct loop *loop;
 	struct loop_io io;
@@ -30,6 +32,9 @@ struct channel {
 	size_t out_end;
 	uint64_t n_in;
 	uint64_t n_out;
+	/* Of this connection, by their number in it. */
+	uint64_t numbers_in[CHANNEL_NUMBERS];
+	uint64_t numbers_out[CHANNEL_NUMBERS];
 	channel_frame_fn *on_frame;
 	channel_drained_fn *on_drained;
 	channel_broken_fn *on_broken;

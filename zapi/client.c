@@ -182,6 +182,39 @@ static enum zapi_answer sweeps_stale(struct releases releases)
 	return do_not.bits == releases.bits ? ZAPI_NO : ZAPI_MAYBE;
 }
 
+void zapi_messages(const struct zapi *z, struct zapi_messages out[ZAPI_N_MESSAGES])
+{
+	static const char *const types[] = {
+		[MSG_ROUTE_ADD] = "route_add",
+		[MSG_ROUTE_DELETE] = "route_delete",
+		[MSG_ROUTE_NOTIFY_OWNER] = "route_notify_owner",
+		[MSG_REDISTRIBUTE_ADD] = "redistribute_add",
+		[MSG_ROUTER_ID_ADD] = "router_id_add",
+		[MSG_ROUTER_ID_UPDATE] = "router_id_update",
+		[MSG_HELLO] = "hello",
+		[MSG_CAPABILITIES] = "capabilities",
+		[MSG_REDISTRIBUTE_ROUTE_ADD] = "redistribute_route_add",
+		[MSG_REDISTRIBUTE_ROUTE_DEL] = "redistribute_route_del",
+		[MSG_VRF_ADD] = "vrf_add",
+		[MSG_VRF_DELETE] = "vrf_delete",
+		[MSG_ERROR] = "error",
+		[MSG_CLIENT_CAPABILITIES] = "client_capabilities",
+		[MSG_ROUTE_NOTIFY_REQUEST] = "route_notify_request",
+		[MSG_CLIENT_CLOSE_NOTIFY] = "client_close_notify",
+		[N_MESSAGES] = "other",
+	};
+	const struct session *s = &z->session;
+	uint64_t in[N_MESSAGES + 1], n_out[N_MESSAGES + 1];
+
+	_Static_assert(N_ELEMENTS(types) == ZAPI_N_MESSAGES, "each type has a name");
+	memcpy(in, s->typed_in, sizeof(in));
+	memcpy(n_out, s->typed_out, sizeof(n_out));
+	if (s->phase != SESSION_DETECTING)
+		session_count(s, in, n_out);
+	for (size_t i = 0; i < ZAPI_N_MESSAGES; i++)
+		out[i] = (struct zapi_messages){types[i], in[i], n_out[i]};
+}
+
 void zapi_status(const struct zapi *z, struct zapi_status *out)
 {
 	static const char *const phases[] = {
@@ -221,5 +254,6 @@ void zapi_status(const struct zapi *z, struct zapi_status *out)
 		.unknown_releases = s->n_unknown,
 		.route_failures = t->n_failures,
 	};
+	memcpy(out->failures, t->failures, sizeof(out->failures));
 	releases_text(s->releases, out->release);
 }

@@ -51,8 +51,9 @@ enum fact {
 	MSG_CLIENT_CAPABILITIES,
 	MSG_ROUTE_NOTIFY_REQUEST,
 	MSG_CLIENT_CLOSE_NOTIFY,
+	N_MESSAGES, /* which is the first of the next: */
 	/* Octets of a message's body. */
-	SIZE_HELLO,
+	SIZE_HELLO = N_MESSAGES,
 	SIZE_CAPABILITIES,
 	SIZE_VRF_ADD,
 	SIZE_NOTIFY_4,

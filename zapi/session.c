@@ -287,10 +287,41 @@ static void on_broken(struct channel *channel, const char *why)
 	lost(container_of(channel, struct session, channel), why);
 }
 
+/* Of one type, if all lines that zebra may be of agree; a 0 would be that of types they lack. */
+static enum fact type_of(const struct session *s, uint16_t number)
+{
+	for (enum fact type = 0; type < N_MESSAGES && number && s->releases.bits; type++) {
+		if (releases_with(s->releases, type, number).bits == s->releases.bits)
+			return type;
+	}
+	return N_MESSAGES;
+}
+
+void session_count(
+	const struct session *s, uint64_t in[N_MESSAGES + 1], uint64_t out[N_MESSAGES + 1])
+{
+	for (uint16_t i = 0; i < CHANNEL_NUMBERS; i++) {
+		if (!s->channel.numbers_in[i] && !s->channel.numbers_out[i])
+			continue;
+		in[type_of(s, i)] += s->channel.numbers_in[i];
+		out[type_of(s, i)] += s->channel.numbers_out[i];
+	}
+}
+
+/* What the numbers of the connection before meant is forgotten with its release. */
+static void close_count(struct session *s)
+{
+	session_count(s, s->typed_in, s->typed_out);
+	memset(s->channel.numbers_in, 0, sizeof(s->channel.numbers_in));
+	memset(s->channel.numbers_out, 0, sizeof(s->channel.numbers_out));
+}
+
 static void start_detecting(struct session *s)
 {
-	struct writer w = channel_writer(&s->channel);
+	struct writer w;
 
+	close_count(s);
+	w = channel_writer(&s->channel);
 	s->phase = SESSION_DETECTING;
 	s->barrier_sent = s->barrier_answered = s->replay_barrier = s->finish_barrier = 0;
 	s->barrier_due = s->restart_completed = s->subscribed = false;

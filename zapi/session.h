@@ -56,6 +56,9 @@ struct session {
 		waiting_since;   /* zebra's last answer, or when the first open question was put */
 	uint64_t replay_barrier; /* answered: zebra has read all we want; 0: not yet sent */
 	bool vrf_known;
+	/* Messages of the connections before, by type; of the last type all others. */
+	uint64_t typed_in[N_MESSAGES + 1];
+	uint64_t typed_out[N_MESSAGES + 1];
 	char *vrf_name;  /* of vrf, which may be a number; NULL: not known yet */
 	bool subscribed; /* to the feed */
 	struct prefix router_id;
@@ -78,6 +81,9 @@ struct session {
 /* Connects from the loop. The owner's table of functions must outlive the session. */
 void session_init(struct session *session, struct loop *loop, const struct zapi_options *options,
 	const struct session_owner *owner);
+/* Adds the messages of this connection by type, which begins when the release is known. */
+void session_count(
+	const struct session *s, uint64_t in[N_MESSAGES + 1], uint64_t out[N_MESSAGES + 1]);
 void session_deinit(struct session *session);
 /* Takes over a connected socket instead. */
 void session_attach(struct session *session, int fd);

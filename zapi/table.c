@@ -184,14 +184,25 @@ static bool is_open(const struct route *r)
 	return false;
 }
 
+static enum zapi_failure failure_of(const struct route *r)
+{
+	if (r->reason == why_better)
+		return ZAPI_BETTER_ROUTE_WON;
+	if (r->reason == why_kernel)
+		return ZAPI_INSTALL_FAILED;
+	return r->reason == r->trouble ? ZAPI_NOT_SELECTED : ZAPI_NOT_SENT;
+}
+
 /* To be called whenever a fact of the route changed; the route may be gone afterwards. */
 static void assess(struct table *t, struct route *r)
 {
 	enum zapi_route_state before = r->state;
 
 	r->state = route_judge(t, r, &r->reason);
-	if (r->state == ZAPI_REJECTED && before != ZAPI_REJECTED)
+	if (r->state == ZAPI_REJECTED && before != ZAPI_REJECTED) {
 		t->n_failures++;
+		t->failures[failure_of(r)]++;
+	}
 	if (!is_open(r))
 		unawait(t, r);
 	count(t, r);

@@ -50,8 +50,9 @@ struct table {
 	size_t n_feed;
 	size_t counts[N_COUNTS];
 	uint64_t n_failures;
-	uint64_t n_heard;     /* messages of zebra's about routes */
-	uint64_t n_heard_ago; /* at the last look */
+	uint64_t failures[ZAPI_N_FAILURES]; /* of these, by reason */
+	uint64_t n_heard;                   /* messages of zebra's about routes */
+	uint64_t n_heard_ago;               /* at the last look */
 };
 
 void table_init(struct table *table, const struct zapi_options *options);

@@ -307,6 +307,14 @@ bool wire_read_router_id(struct reader body, struct prefix *out)
 	return true;
 }
 
+uint16_t wire_command(const struct writer *w)
+{
+	struct reader r = reader_over(w->start, wr_size(w));
+	struct wire_frame frame;
+
+	return wire_next(&r, &frame) == 0 ? frame.command : UINT16_MAX;
+}
+
 /* Returns where the message begins, for end(). */
 static size_t begin(struct writer *w, uint32_t vrf, uint16_t command)
 {

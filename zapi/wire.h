@@ -30,6 +30,9 @@ struct wire_frame {
  */
 must_check int wire_next(struct reader *r, struct wire_frame *out);
 
+/* The number of the message that a writer has from its start on. */
+uint16_t wire_command(const struct writer *w);
+
 enum wire_error { WIRE_ERROR_UNKNOWN, WIRE_ERROR_NO_VRF, WIRE_ERROR_NO_COMMAND };
 
 enum wire_note {

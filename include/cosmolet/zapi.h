@@ -119,6 +119,25 @@ struct zapi_event {
 
 enum zapi_answer { ZAPI_NO, ZAPI_YES, ZAPI_MAYBE };
 
+/* Why a route of ours is rejected. */
+enum zapi_failure {
+	ZAPI_BETTER_ROUTE_WON,
+	ZAPI_INSTALL_FAILED, /* the kernel did not take it */
+	ZAPI_NOT_SELECTED,   /* zebra has it, as it was sent or not, and uses it not */
+	ZAPI_NOT_SENT,       /* another holds the prefix in a way that ours would disturb */
+	ZAPI_N_FAILURES,
+};
+
+/* A kind of message, "route_add", and how many there were. */
+struct zapi_messages {
+	const char *type;
+	uint64_t in;
+	uint64_t out;
+};
+
+#define ZAPI_N_MESSAGES 17
+#define ZAPI_PROTOCOL   "6" /* the version of it, in all these releases */
+
 /* What is known of zebra and of the connection; for status and metrics. */
 struct zapi_status {
 	bool connected;         /* UP and not yet DOWN */
@@ -131,9 +150,10 @@ struct zapi_status {
 	uint64_t connects;      /* connections that got as far as UP */
 	uint64_t messages_in;
 	uint64_t messages_out;
-	uint64_t malformed;        /* messages dropped because they did not decode */
-	uint64_t unknown_releases; /* connections given up because no release line fits */
-	uint64_t route_failures;   /* transitions to REJECTED */
+	uint64_t malformed;                 /* messages dropped because they did not decode */
+	uint64_t unknown_releases;          /* connections given up because no release line fits */
+	uint64_t route_failures;            /* transitions to REJECTED */
+	uint64_t failures[ZAPI_N_FAILURES]; /* the same by reason */
 
 	/* What zebra is. Valid while release is not empty. */
 	char release[16];              /* "8.2-9.0": the release lines that fit; "": not known */
@@ -215,3 +235,8 @@ void zapi_finish(struct zapi *zapi, enum zapi_finish how, struct mono limit,
 
 /* Fills *out, which holds no pointers to free. */
 void zapi_status(const struct zapi *zapi, struct zapi_status *out);
+/*
+ * Messages by type, of all connections so far; the last type is "other". Those of a connection
+ * count when zebra's release, and so what their numbers mean, is known.
+ */
+void zapi_messages(const struct zapi *zapi, struct zapi_messages out[ZAPI_N_MESSAGES]);

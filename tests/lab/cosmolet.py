@@ -106,9 +106,14 @@ class Cosmolet:
         lines = self.get('/metrics')[1].splitlines()
         return next(float(line.rpartition(' ')[2]) for line in lines if line.startswith(f'cosmolet_{sample} '))
 
+    def total(self, name: str, label: str = '') -> float:
+        """The sum of all samples of a metric, or of those with this label."""
+        lines = self.get('/metrics')[1].splitlines()
+        return sum(float(line.rpartition(' ')[2]) for line in lines if line.startswith(f'cosmolet_{name}{{') and label in line)
+
     def sent(self) -> int:
         """ZAPI messages that it has sent since its start."""
-        return int(self.metric('zapi_messages_total{direction="out"}'))
+        return int(self.total('zapi_messages_total', 'direction="out"'))
 
     def streams(self) -> dict[str, dict[str, Any]]:
         """What /status says of each watch, or manifest, by its name."""

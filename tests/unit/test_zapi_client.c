@@ -537,6 +537,43 @@ START_TEST(an_observer_only_looks)
 }
 END_TEST
 
+static uint64_t messages(const char *type, bool out)
+{
+	struct zapi_messages all[ZAPI_N_MESSAGES];
+	uint64_t n = 0;
+
+	zapi_messages(zapi, all);
+	for (size_t i = 0; i < ZAPI_N_MESSAGES; i++)
+		n += !type || !strcmp(type, all[i].type) ? out ? all[i].out : all[i].in : 0;
+	return n;
+}
+
+START_TEST(messages_are_counted_by_type)
+{
+	start(RELEASE_10_2, ZAPI_STATIC);
+	set(A, 4711, 5);
+	zapi_complete(zapi);
+	turn(20);
+	for (uint64_t connections = 1; connections <= 2; connections++) {
+		ck_assert(status().connected);
+		ck_assert_uint_eq(messages(NULL, true), status().messages_out);
+		ck_assert_uint_eq(messages(NULL, false), status().messages_in);
+		ck_assert_uint_eq(messages("hello", true), connections);
+		ck_assert_uint_ge(messages("route_add", true), 1);
+		ck_assert_uint_eq(messages("vrf_add", false), connections);
+		ck_assert_uint_eq(
+			messages("other", true), fake_zebra_told(zebra, 0xffff)); /* barriers */
+		if (connections == 1)
+			fake_zebra_hang_up(zebra);
+		turn(20);
+		for (int i = 0; i < 20 && !status().connected; i++)
+			turn_clock(1000);
+		turn(20);
+	}
+	stop();
+}
+END_TEST
+
 START_TEST(leftovers_are_shown_and_then_deleted)
 {
 	struct fake_route ours, operators;
@@ -793,6 +830,7 @@ int main(void)
 	tcase_add_test(tcase, each_connection_detects_anew);
 	tcase_add_loop_test(tcase, routes_go_to_a_vrf, 0, 4);
 	tcase_add_loop_test(tcase, an_observer_only_looks, 0, 2);
+	tcase_add_test(tcase, messages_are_counted_by_type);
 	tcase_add_test(tcase, leftovers_are_shown_and_then_deleted);
 	tcase_add_test(tcase, a_deaf_zebra_costs_nothing);
 	tcase_add_test(tcase, malformed_messages_are_counted_and_skipped);

@@ -178,6 +178,7 @@ START_TEST(own_types_are_notified)
 	unseen(A);
 	expect_news("");
 	ck_assert_uint_eq(table.n_failures, 1);
+	ck_assert_uint_eq(table.failures[ZAPI_BETTER_ROUTE_WON], 1);
 	expect_orders("");
 	notified(WIRE_INSTALLED, A);
 	expect_news(A " installed ");
