@@ -260,33 +260,6 @@ static void tell_down(struct session *s, bool was_ready, const char *why)
 	s->owner->event(s, ZAPI_EVENT_DOWN, why);
 }
 
-static void lost(struct session *s, const char *why)
-{
-	bool was_ready = s->phase == SESSION_READY;
-	char text[sizeof(s->down_text)]; /* why may live in what is now torn down */
-
-	snprintf(text, sizeof(text), "%s", why);
-	log_debug("zapi", "connection lost", "reason=%s", text);
-	channel_close(&s->channel);
-	loop_timer_stop(&s->settle_timer);
-	loop_job_stop(&s->pump_job);
-	table_lost(&s->table);
-	s->phase = SESSION_WAITING;
-	s->releases = (struct releases){0};
-	tell_down(s, was_ready, text);
-	if (s->finishing && (was_ready || !s->withdrawing))
-		session_end(s, false);
-	else
-		loop_timer_after(
-			s->loop, &s->phase_timer, backoff(s->n_attempts++), on_phase_timer);
-	session_kick(s);
-}
-
-static void on_broken(struct channel *channel, const char *why)
-{
-	lost(container_of(channel, struct session, channel), why);
-}
-
 /* Of one type, if all lines that zebra may be of agree; a 0 would be that of types they lack. */
 static enum fact type_of(const struct session *s, uint16_t number)
 {
@@ -316,12 +289,38 @@ static void close_count(struct session *s)
 	memset(s->channel.numbers_out, 0, sizeof(s->channel.numbers_out));
 }
 
+static void lost(struct session *s, const char *why)
+{
+	bool was_ready = s->phase == SESSION_READY;
+	char text[sizeof(s->down_text)]; /* why may live in what is now torn down */
+
+	snprintf(text, sizeof(text), "%s", why);
+	log_debug("zapi", "connection lost", "reason=%s", text);
+	channel_close(&s->channel);
+	loop_timer_stop(&s->settle_timer);
+	loop_job_stop(&s->pump_job);
+	table_lost(&s->table);
+	close_count(s);
+	s->phase = SESSION_WAITING;
+	s->releases = (struct releases){0};
+	tell_down(s, was_ready, text);
+	if (s->finishing && (was_ready || !s->withdrawing))
+		session_end(s, false);
+	else
+		loop_timer_after(
+			s->loop, &s->phase_timer, backoff(s->n_attempts++), on_phase_timer);
+	session_kick(s);
+}
+
+static void on_broken(struct channel *channel, const char *why)
+{
+	lost(container_of(channel, struct session, channel), why);
+}
+
 static void start_detecting(struct session *s)
 {
-	struct writer w;
+	struct writer w = channel_writer(&s->channel);
 
-	close_count(s);
-	w = channel_writer(&s->channel);
 	s->phase = SESSION_DETECTING;
 	s->barrier_sent = s->barrier_answered = s->replay_barrier = s->finish_barrier = 0;
 	s->barrier_due = s->restart_completed = s->subscribed = false;
