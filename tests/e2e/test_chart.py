@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
 import subprocess
 import tempfile
+from pathlib import Path
 from typing import Any, Iterator
 
 import jsonschema
@@ -60,6 +62,7 @@ GOOD: dict[str, str] = {
     'namespaces by label': 'config: {services: {namespace_selector: team=shop}}',
     'classes': 'config: {classes: {gold: {tag: 4720, min_ready: 2, namespaces: [shop]}}}',
     'addresses on lo': 'config: {announce: {redistribute: connected}, loopback: {mode: address}}',
+    'its own seccomp profile': f'seccomp: {{enabled: true}}\nfrr: {{layout: sidecar, sidecar: {{config: {json.dumps(FRR_CONF)}}}}}',
     'no metrics outside': 'metrics: {enabled: false, port: 9999}',
     'without loopback': '''
         hostNetwork: false
@@ -96,6 +99,8 @@ BAD = {
     'frr: {layout: daemonset}': 'layout',
     'frr: {hostPath: run/frr}': 'hostPath',
     'metrics: {port: 99999}': 'port',
+    'seccomp: {enabled: cosmolet.json}': 'enabled',
+    'seccomp: {hostPath: seccomp}': 'hostPath',
     'metrics: {enabled: "yes"}': 'enabled',
     'metrics: {tls: {secret: cosmolet-tls}}': 'secret',
     'config: {services: {adresses: [cluster_ip]}}': 'adresses',
@@ -238,12 +243,17 @@ def test_the_alerts_and_the_dashboard() -> None:
     assert json.loads(data['cosmolet.json']) == json.loads((CONTAINER / 'monitoring' / 'dashboard.json').read_text())
 
 
+@pytest.mark.parametrize('components', [[], ['seccomp']], ids=['', 'seccomp'])
 @pytest.mark.parametrize('layout', ['host', 'sidecar'])
-def test_the_same_pod_as_by_kustomize(cluster: KubeApi, layout: str) -> None:
+def test_the_same_pod_as_by_kustomize(tmp_path: Path, layout: str, components: list[str]) -> None:
     """Two ways to install, one DaemonSet: what differs are labels, and names that depend on contents."""
     text = f'frr: {{layout: {layout}, sidecar: {{config: {json.dumps(FRR_CONF)}}}}}'
+    text += ''.join(f'\n{name}: {{enabled: true}}' for name in components)
     ours = one(objects_of('---\n'.join(text for name, text in rendered(text).items() if name != 'NOTES.txt')), 'DaemonSet')
-    theirs = one(objects_of(kustomize(CONTAINER / 'kustomize' / 'overlays' / f'{layout}-frr')), 'DaemonSet')
+    (tmp_path / 'kustomization.yaml').write_text(json.dumps({
+        'resources': [os.path.relpath(CONTAINER / 'kustomize' / 'overlays' / f'{layout}-frr', tmp_path)],
+        'components': [os.path.relpath(CONTAINER / 'kustomize' / 'components' / name, tmp_path) for name in components]}))
+    theirs = one(objects_of(kustomize(tmp_path)), 'DaemonSet')
     assert plain(ours) == plain(theirs)
 
 
@@ -261,6 +271,7 @@ def plain(daemonset: dict[str, Any]) -> dict[str, Any]:
         container.pop('imagePullPolicy', None)
         container['volumeMounts'].sort(key=lambda mount: mount['name'])
     pod['containers'].sort(key=lambda container: container['name'])
+    pod.get('initContainers', []).sort(key=lambda container: container['name'])
     pod['volumes'].sort(key=lambda volume: volume['name'])
     for volume in pod['volumes']:
         volume.get('configMap', {}).pop('name', None)

@@ -15,6 +15,8 @@ from lab import Router
 from sandbox import connect, wait_until
 
 BINARY = Path(os.environ.get('COSMOLET', Path(__file__).resolve().parents[2] / 'build' / 'cosmolet'))
+# COSMOLET_SECCOMP=…/container/seccomp.json: it always runs under that profile.
+CONFINED = [str(Path(__file__).with_name('under-profile')), os.environ['COSMOLET_SECCOMP']] if 'COSMOLET_SECCOMP' in os.environ else []
 TAG = 4711
 NODE = 'node-1'
 
@@ -57,7 +59,7 @@ class Cosmolet:
 
     def start(self, *options: str, ready: bool = True) -> Cosmolet:
         with self.log.open('ab') as log:
-            self.process = self.node.popen([*self.wrapper, str(self.binary), 'run', '--config', str(self.config), *options],
+            self.process = self.node.popen([*self.wrapper, *CONFINED, str(self.binary), 'run', '--config', str(self.config), *options],
                                            stdout=log, stderr=log, env=self.environment)
         if ready:
             self.wait_ready()
@@ -83,7 +85,7 @@ class Cosmolet:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A cosmolet command, run beside the daemon."""
-        return self.node.run([*self.wrapper, str(self.binary), *arguments], check=False, env=self.environment)
+        return self.node.run([*self.wrapper, *CONFINED, str(self.binary), *arguments], check=False, env=self.environment)
 
     def get(self, path: str, method: str = 'GET') -> tuple[int, str]:
         """Asks the daemon over HTTP; (0, '') if it does not answer."""

@@ -1,0 +1,158 @@
+"""The kubelet of these tests, with the image: a DaemonSet's container as a container runtime (runc) runs it.
+
+What pod.py lays by hand is here an OCI configuration: the image's root, its entry point, user, groups, capabilities, seccomp,
+namespaces. The network is the lab's node, as with hostNetwork.
+"""
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Any
+
+from cosmolet import Cosmolet
+from kube import KubeApi
+from lab import Router
+from pod import ACCOUNT, Pod
+from sandbox import wait_until
+
+DEFAULT_PROFILE = Path('/usr/share/containers/seccomp.json')  # RuntimeDefault, as CRI-O and podman have it
+PROFILE_DIRECTORY = '/var/lib/kubelet/seccomp'
+NAMESPACES = ('pid', 'ipc', 'uts', 'mount')
+MASKED = ('/proc/acpi', '/proc/kcore', '/proc/keys', '/proc/latency_stats', '/proc/timer_list', '/proc/sched_debug', '/proc/scsi')
+READ_ONLY = ('/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger')
+
+
+class ContainerPod(Pod):
+    """One pod whose container is the image's. process is the runtime, which waits for it; pid is the container's."""
+
+    def __init__(self, kube: KubeApi, node: Router, directory: Path, rootfs: Path, entrypoint: list[str], runtime: str = 'runc') -> None:
+        self.rootfs, self.entrypoint = rootfs, entrypoint
+        self.name = f'cosmolet-{uuid.uuid4().hex[:8]}'
+        self.runtime = [runtime, '--root', str(directory / 'runtime')]
+        self.bundle = directory / 'bundle'
+        self.profiles = directory / 'profiles'  # the kubelet's
+        super().__init__(kube, node, directory)
+
+    @property
+    def pid(self) -> int:
+        return int((self.bundle / 'pid').read_text())
+
+    def start(self, *options: str, ready: bool = True) -> Cosmolet:
+        for each in self.spec.get('initContainers', []):
+            assert self.run_to_end(each).returncode == 0, self.tail()
+        self.write_bundle(self.container, [*self.entrypoint, *self.container['args'], *options])
+        (self.bundle / 'pid').unlink(missing_ok=True)
+        with self.log.open('ab') as log:
+            self.process = self.node.popen([*self.runtime, 'run', '--bundle', str(self.bundle), '--pid-file', str(self.bundle / 'pid'), self.name],
+                                           stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        # The runtime says who it is before it becomes the program.
+        wait_until(lambda: self.process.poll() is not None or self.runs_its_program(), 20, 'the container to run', explain=self.tail)
+        if ready:
+            self.wait_ready()
+        return self
+
+    def runs_its_program(self) -> bool:
+        with contextlib.suppress(OSError, ValueError):
+            return os.readlink(f'/proc/{self.pid}/exe').endswith(self.entrypoint[0])
+        return False
+
+    def run_to_end(self, container: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+        """Another container of the pod."""
+        self.write_bundle(container, container['command'])
+        with self.log.open('ab') as log:
+            return self.node.run([*self.runtime, 'run', '--bundle', str(self.bundle), f'{self.name}-init'], check=False,
+                                 capture_output=False, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def stop(self, number: int = signal.SIGTERM, timeout: float = 30) -> int:
+        """The runtime's exit code: 128 and more after a signal."""
+        assert self.process is not None
+        os.kill(self.pid, number)
+        code = self.process.wait(timeout)
+        self.process = None
+        return code
+
+    def close(self) -> None:
+        if self.process and self.process.poll() is None:
+            with contextlib.suppress(OSError, ValueError):
+                os.kill(self.pid, signal.SIGKILL)
+            self.process.wait(20)
+
+    def run_inside(self, *argv: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """kubectl exec: a command in the container, under all that confines it."""
+        environment = [word for pair in self.variables().items() for word in ('--env', '='.join(pair))]
+        return self.node.run([*self.runtime, 'exec', *environment, self.name, *argv], input=stdin or '', check=False)
+
+    def variables(self) -> dict[str, str]:
+        return {'PATH': '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+                **{name: value for name, value in self.environment.items() if name != 'PATH'}}
+
+    def write_bundle(self, container: dict[str, Any], arguments: list[str]) -> None:
+        self.bundle.mkdir(exist_ok=True)
+        (self.bundle / 'config.json').write_text(json.dumps(self.oci_config(container, arguments), indent=1))
+
+    def oci_config(self, container: dict[str, Any], arguments: list[str]) -> dict[str, Any]:
+        security = container['securityContext']
+        assert security['capabilities']['drop'] == ['ALL']
+        capabilities = [f'CAP_{name}' for name in security['capabilities'].get('add', [])]
+        root = security['runAsUser'] == 0
+        groups = [self.spec['securityContext']['fsGroup']] if 'fsGroup' in self.spec.get('securityContext', {}) else []
+        mounts = [mount('/proc', 'proc', 'proc', 'nosuid', 'noexec', 'nodev'),
+                  mount('/dev', 'tmpfs', 'tmpfs', 'nosuid', 'strictatime', 'mode=755', 'size=65536k'),
+                  mount('/dev/pts', 'devpts', 'devpts', 'nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'),
+                  mount('/dev/shm', 'tmpfs', 'shm', 'nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'),
+                  *(mount(each['mountPath'], 'bind', str(self._source(each['name'])), 'rbind', 'rprivate', 'ro' if each.get('readOnly') else 'rw')
+                    for each in container['volumeMounts'])]
+        if container is self.container:
+            mounts.append(mount(ACCOUNT, 'bind', str(self._account()), 'rbind', 'rprivate', 'ro'))
+        return {
+            'ociVersion': '1.0.2',
+            'process': {
+                'user': {'uid': security['runAsUser'], 'gid': security['runAsGroup'], 'additionalGids': groups},
+                'args': arguments, 'cwd': '/', 'env': ['='.join(pair) for pair in self.variables().items()],
+                # What is given to another user than root is in the bounding set only: Kubernetes sets no ambient ones.
+                'capabilities': {'bounding': capabilities, **{kind: capabilities if root else [] for kind in ('effective', 'permitted')}},
+                'noNewPrivileges': not security['allowPrivilegeEscalation']},
+            'root': {'path': str(self.rootfs), 'readonly': security['readOnlyRootFilesystem']},
+            'mounts': mounts,
+            'linux': {'namespaces': [{'type': each} for each in NAMESPACES], 'maskedPaths': MASKED, 'readonlyPaths': READ_ONLY,
+                      'seccomp': self.seccomp(security['seccompProfile'], capabilities)}}
+
+    def seccomp(self, profile: dict[str, str], capabilities: list[str]) -> dict[str, Any]:
+        if profile['type'] == 'RuntimeDefault':
+            return runtime_default(capabilities)
+        assert profile['type'] == 'Localhost'
+        return json.loads((self.profiles / profile['localhostProfile']).read_text())
+
+    def _source(self, name: str) -> Path:
+        volume = next(v for v in self.spec['volumes'] if v['name'] == name)
+        if volume.get('hostPath', {}).get('path') == PROFILE_DIRECTORY:
+            assert volume['hostPath']['type'] == 'DirectoryOrCreate'
+            self.profiles.mkdir(mode=0o755, exist_ok=True)
+            return self.profiles
+        return super()._source(name)
+
+
+def mount(destination: str, kind: str, source: str, *options: str) -> dict[str, Any]:
+    return {'destination': destination, 'type': kind, 'source': source, 'options': list(options)}
+
+
+def runtime_default(capabilities: list[str]) -> dict[str, Any]:
+    """The profile that containers get whose pods say RuntimeDefault: its rules for this machine and these capabilities."""
+    text = json.loads(DEFAULT_PROFILE.read_text())
+    machine = {'x86_64': 'amd64', 'aarch64': 'arm64'}[os.uname().machine]
+    architectures = {'amd64': ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86', 'SCMP_ARCH_X32'], 'arm64': ['SCMP_ARCH_AARCH64', 'SCMP_ARCH_ARM']}
+
+    def holds(rule: dict[str, Any]) -> bool:
+        includes, excludes = rule.get('includes') or {}, rule.get('excludes') or {}
+        return (machine in includes.get('arches', [machine]) and machine not in excludes.get('arches', [])
+                and set(includes.get('caps', [])) <= set(capabilities) and not set(excludes.get('caps', [])) & set(capabilities))
+
+    rules = [{key: rule[key] for key in ('names', 'action', 'args', 'errnoRet') if rule.get(key) is not None}
+             for rule in text['syscalls'] if holds(rule)]
+    return {'defaultAction': text['defaultAction'], 'defaultErrnoRet': text['defaultErrnoRet'], 'architectures': architectures[machine],
+            'syscalls': rules}
