@@ -331,6 +331,7 @@ bool k8s_endpointslices_stream(
 static struct k8s_stream_status status_of(const struct stream *stream)
 {
 	return (struct k8s_stream_status){
+		.of = stream,
 		.stream = stream->id,
 		.name = stream->name,
 		.plan = stream->plan,
@@ -359,19 +360,16 @@ bool k8s_stream(const struct k8s *k8s, unsigned number, struct k8s_stream_status
 	return false;
 }
 
-size_t k8s_status(const struct k8s *k8s, struct k8s_stream_status *out, size_t n)
+bool k8s_next_stream(const struct k8s *k8s, struct k8s_stream_status *status)
 {
-	const struct stream *stream;
-	size_t n_streams = 0;
+	const struct stream *stream =
+		status->of ? TAILQ_NEXT(status->of, linked) : TAILQ_FIRST(&k8s->events.streams);
 
-	TAILQ_FOREACH (stream, &k8s->events.streams, linked) {
-		if (stream->hidden)
-			continue;
-		if (n_streams < n)
-			out[n_streams] = status_of(stream);
-		n_streams++;
-	}
-	return n_streams;
+	while (stream && stream->hidden)
+		stream = TAILQ_NEXT(stream, linked);
+	if (stream)
+		*status = status_of(stream);
+	return stream != NULL;
 }
 
 const char *k8s_describe(const struct k8s *k8s)

@@ -21,18 +21,33 @@ static int object_cmp(const void *a, const void *b)
 	return c ? c : strcmp(x->meta.name, y->meta.name);
 }
 
+static int map_pair_cmp(const struct k8s_pair *a, const struct k8s_pair *b)
+{
+	int c = strcmp(a->key, b->key);
+
+	return c ? c : strcmp(a->value, b->value);
+}
+
 /* A pod can match a service only if it has the selector's first pair: an index to begin with. */
 static int pair_cmp(const void *a, const void *b)
 {
 	const struct k8s_object *x = a, *y = b;
-	const struct k8s_pair *p = x->service.selector.pairs, *q = y->service.selector.pairs;
 	int c = strcmp(x->meta.namespace, y->meta.namespace);
 
 	if (c == 0)
-		c = strcmp(p->key, q->key);
-	if (c == 0)
-		c = strcmp(p->value, q->value);
+		c = map_pair_cmp(x->service.selector.pairs, y->service.selector.pairs);
 	return c ? c : strcmp(x->meta.name, y->meta.name);
+}
+
+/* The other way round: of a service's pairs, the rarest leads to the fewest pods. */
+static int labelled_cmp(const void *a, const void *b)
+{
+	const struct labelled *x = a, *y = b;
+	int c = strcmp(x->pod->meta.namespace, y->pod->meta.namespace);
+
+	if (c == 0)
+		c = map_pair_cmp(x->label, y->label);
+	return c ? c : strcmp(x->pod->meta.name, y->pod->meta.name);
 }
 
 static int slice_cmp(const void *a, const void *b)
@@ -90,6 +105,7 @@ void cluster_init(struct cluster *cluster,
 	vec_init(&cluster->services, object_cmp);
 	vec_init(&cluster->by_pair, pair_cmp);
 	vec_init(&cluster->pods, object_cmp);
+	vec_init(&cluster->by_label, labelled_cmp);
 	vec_init(&cluster->slices, object_cmp);
 	vec_init(&cluster->by_service, slice_cmp);
 	vec_init(&cluster->nodes, object_cmp);
@@ -103,6 +119,7 @@ void cluster_deinit(struct cluster *cluster)
 {
 	vec_deinit(&cluster->lists, list_destroy);
 	vec_deinit(&cluster->by_pair, NULL);
+	vec_deinit(&cluster->by_label, free);
 	vec_deinit(&cluster->by_service, NULL);
 	vec_deinit(&cluster->listed, free);
 	vec_deinit(&cluster->services, object_destroy);
@@ -127,7 +144,8 @@ static struct vec *objects_of(struct cluster *cluster, enum k8s_resource resourc
 	abort();
 }
 
-size_t cluster_namespace(const struct vec *objects, const char *namespace, size_t *out_first)
+/* The objects of one namespace: items[*out_first] up to, but without, the returned index. */
+static size_t namespace_range(const struct vec *objects, const char *namespace, size_t *out_first)
 {
 	size_t low = 0, end = objects->n;
 
@@ -166,8 +184,7 @@ static void touch_by_label(
 		const struct k8s_pair *pair = service->service.selector.pairs;
 
 		if (strcmp(service->meta.namespace, pod->meta.namespace) != 0 ||
-			strcmp(pair->key, label->key) != 0 ||
-			strcmp(pair->value, label->value) != 0)
+			map_pair_cmp(pair, label) != 0)
 			break;
 		if (k8s_selects(&service->service.selector, &pod->meta.labels))
 			cluster->changed(
@@ -204,7 +221,7 @@ static void touch(struct cluster *cluster, const struct k8s_object *object)
 		break;
 	case K8S_NODES: touch_services(cluster, 0, cluster->services.n); break;
 	case K8S_NAMESPACES:
-		end = cluster_namespace(&cluster->services, object->meta.name, &first);
+		end = namespace_range(&cluster->services, object->meta.name, &first);
 		touch_services(cluster, first, end);
 		break;
 	case K8S_ANNOUNCEMENTPOLICIES: cluster->policies_revision++; break;
@@ -230,8 +247,7 @@ static bool maps_equal(const struct k8s_map *a, const struct k8s_map *b)
 	if (a->n != b->n)
 		return false;
 	for (size_t i = 0; i < a->n; i++) {
-		if (strcmp(a->pairs[i].key, b->pairs[i].key) != 0 ||
-			strcmp(a->pairs[i].value, b->pairs[i].value) != 0)
+		if (map_pair_cmp(&a->pairs[i], &b->pairs[i]) != 0)
 			return false;
 	}
 	return true;
@@ -244,6 +260,32 @@ static bool specs_equal(const struct k8s_object *a, const struct k8s_object *b)
 	return x && y ? !strcmp(x, y) : x == y;
 }
 
+static bool taints_equal(const struct k8s_node *a, const struct k8s_node *b)
+{
+	if (a->n_taints != b->n_taints)
+		return false;
+	for (size_t i = 0; i < a->n_taints; i++) {
+		if (strcmp(a->taints[i].key, b->taints[i].key) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* The kubelet writes the node's status every few minutes; every service hangs on the node. */
+static bool nodes_equal(const struct k8s_object *a, const struct k8s_object *b)
+{
+	const struct k8s_node *x = &a->node, *y = &b->node;
+
+	return x->unschedulable == y->unschedulable && x->ready == y->ready &&
+	       x->network_unavailable == y->network_unavailable && taints_equal(x, y) &&
+	       x->n_addresses == y->n_addresses &&
+	       (!x->n_addresses || !memcmp(x->addresses, y->addresses,
+					   x->n_addresses * sizeof(*x->addresses))) &&
+	       a->meta.deleting == b->meta.deleting &&
+	       maps_equal(&a->meta.labels, &b->meta.labels) &&
+	       maps_equal(&a->meta.annotations, &b->meta.annotations);
+}
+
 /* Nothing has changed that matters here. Of a namespace, that it is selected is all there is. */
 static bool is_quiet(const struct k8s_object *old, const struct k8s_object *object)
 {
@@ -252,10 +294,13 @@ static bool is_quiet(const struct k8s_object *old, const struct k8s_object *obje
 		       maps_equal(&old->meta.labels, &object->meta.labels);
 	if (object->resource == K8S_ANNOUNCEMENTPOLICIES)
 		return specs_equal(old, object);
+	if (object->resource == K8S_NODES)
+		return nodes_equal(old, object);
 	return object->resource == K8S_NAMESPACES;
 }
 
-/* The index that an object has to be in besides; NULL: none. */
+/* The index that an object has to be in besides; NULL: none, or by_label, which has many entries.
+ */
 static struct vec *index_of(struct cluster *cluster, const struct k8s_object *object)
 {
 	if (object->resource == K8S_ENDPOINTSLICES)
@@ -264,12 +309,32 @@ static struct vec *index_of(struct cluster *cluster, const struct k8s_object *ob
 									      : NULL;
 }
 
+static void add_labels(struct cluster *cluster, const struct k8s_object *pod)
+{
+	for (size_t i = 0; i < pod->meta.labels.n; i++) {
+		const struct labelled labelled = {pod, &pod->meta.labels.pairs[i]};
+
+		vec_insert(&cluster->by_label, xmemdup(&labelled, sizeof(labelled)));
+	}
+}
+
+static void remove_labels(struct cluster *cluster, const struct k8s_object *pod)
+{
+	for (size_t i = 0; i < pod->meta.labels.n; i++) {
+		const struct labelled wanted = {pod, &pod->meta.labels.pairs[i]};
+
+		free(vec_remove(&cluster->by_label, &wanted));
+	}
+}
+
 static void add_to_index(struct cluster *cluster, struct k8s_object *object)
 {
 	struct vec *index = index_of(cluster, object);
 
 	if (index)
 		vec_insert(index, object);
+	if (object->resource == K8S_PODS)
+		add_labels(cluster, object);
 }
 
 static void remove_from_index(struct cluster *cluster, const struct k8s_object *object)
@@ -278,6 +343,8 @@ static void remove_from_index(struct cluster *cluster, const struct k8s_object *
 
 	if (index)
 		vec_remove(index, object);
+	if (object->resource == K8S_PODS)
+		remove_labels(cluster, object);
 }
 
 static void drop(struct cluster *cluster, struct vec *objects, size_t index)
@@ -414,6 +481,23 @@ static int slice_ref_cmp(const void *a, const void *b)
 	return slice_cmp(*(void *const *)a, *(void *const *)b);
 }
 
+static int labelled_ref_cmp(const void *a, const void *b)
+{
+	return labelled_cmp(*(void *const *)a, *(void *const *)b);
+}
+
+/* Puts them in by their order, which for most of them is at the end. */
+static void insert_sorted(
+	struct vec *items, struct vec *index, int (*ref_cmp)(const void *, const void *))
+{
+	void *item;
+
+	if (items->n) /* qsort() wants an address even for nothing */
+		qsort(items->items, items->n, sizeof(void *), ref_cmp);
+	vec_foreach (items, item, i)
+		vec_insert(index, item);
+}
+
 /* Those that belong into this index. */
 static void index_all(struct cluster *cluster, const struct vec *objects, struct vec *index,
 	int (*ref_cmp)(const void *, const void *))
@@ -425,10 +509,23 @@ static void index_all(struct cluster *cluster, const struct vec *objects, struct
 		if (index_of(cluster, object) == index)
 			vec_append(&sorted, object);
 	}
-	if (sorted.n) /* qsort() wants an address even for nothing */
-		qsort(sorted.items, sorted.n, sizeof(void *), ref_cmp);
-	vec_foreach (&sorted, object, i)
-		vec_insert(index, object);
+	insert_sorted(&sorted, index, ref_cmp);
+	vec_deinit(&sorted, NULL);
+}
+
+static void index_labels(struct cluster *cluster, const struct vec *objects)
+{
+	struct vec sorted = VEC_INIT(NULL);
+	const struct k8s_object *object;
+
+	vec_foreach (objects, object, i) {
+		for (size_t j = 0; object->resource == K8S_PODS && j < object->meta.labels.n; j++) {
+			const struct labelled labelled = {object, &object->meta.labels.pairs[j]};
+
+			vec_append(&sorted, xmemdup(&labelled, sizeof(labelled)));
+		}
+	}
+	insert_sorted(&sorted, &cluster->by_label, labelled_ref_cmp);
 	vec_deinit(&sorted, NULL);
 }
 
@@ -454,6 +551,7 @@ static void add_all(struct cluster *cluster, struct vec *objects)
 	}
 	index_all(cluster, &added, &cluster->by_pair, pair_ref_cmp);
 	index_all(cluster, &added, &cluster->by_service, slice_ref_cmp);
+	index_labels(cluster, &added);
 	vec_foreach (&added, object, i)
 		touch(cluster, object);
 	vec_deinit(&sorted, NULL);
@@ -546,6 +644,39 @@ bool cluster_knows_slices(const struct cluster *cluster, const struct k8s_object
 {
 	return !cluster->knows_slices || cluster->knows_slices(cluster->knows_slices_data,
 						 service->meta.namespace, service->meta.name);
+}
+
+/* The pods of a namespace that have this label, as cluster_pods() gives them. */
+static size_t label_range(const struct cluster *cluster, char *namespace,
+	const struct k8s_pair *label, size_t *out_first)
+{
+	char none[] = "", beyond[] = "\x7f"; /* any name */
+	struct k8s_object pod = {.meta = {.namespace = namespace, .name = none}};
+	const struct labelled wanted = {&pod, label};
+
+	*out_first = vec_lower(&cluster->by_label, &wanted, NULL);
+	pod.meta.name = beyond;
+	return vec_lower(&cluster->by_label, &wanted, NULL);
+}
+
+size_t cluster_pods(
+	const struct cluster *cluster, const struct k8s_object *service, size_t *out_first)
+{
+	const struct k8s_map *selector = &service->service.selector;
+	size_t best = 0;
+
+	*out_first = 0;
+	for (size_t i = 0; i < selector->n; i++) {
+		size_t first;
+		size_t end =
+			label_range(cluster, service->meta.namespace, &selector->pairs[i], &first);
+
+		if (i == 0 || end - first < best - *out_first) {
+			*out_first = first;
+			best = end;
+		}
+	}
+	return best;
 }
 
 size_t cluster_slices(

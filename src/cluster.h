@@ -15,6 +15,7 @@ struct cluster {
 	struct vec services; /* struct k8s_object, by namespace and name; so are the others */
 	struct vec by_pair;  /* the services with a selector, by namespace and its first pair */
 	struct vec pods;     /* of this node */
+	struct vec by_label; /* struct labelled, the pods by namespace and each of their labels */
 	struct vec slices;
 	struct vec by_service;      /* the slices, by namespace and their service's name */
 	struct vec nodes;           /* this node, or nothing */
@@ -35,6 +36,12 @@ struct cluster {
 	/* Called for each service whose outcome may have changed; it may be gone by now. */
 	void (*changed)(void *data, const char *namespace, const char *name);
 	void *data;
+};
+
+/* A pod by one of its labels. */
+struct labelled {
+	const struct k8s_object *pod;
+	const struct k8s_pair *label;
 };
 
 void cluster_init(struct cluster *cluster,
@@ -61,5 +68,9 @@ bool cluster_knows_slices(const struct cluster *cluster, const struct k8s_object
 size_t cluster_slices(
 	const struct cluster *cluster, const struct k8s_object *service, size_t *out_first);
 
-/* The objects of one namespace: items[*out_first] up to, but without, the returned index. */
-size_t cluster_namespace(const struct vec *objects, const char *namespace, size_t *out_first);
+/*
+ * Among which pods those are that a service selects, by name: by_label.items[*out_first] up to, but
+ * without, the returned index. Each is still to be asked with k8s_selects().
+ */
+size_t cluster_pods(
+	const struct cluster *cluster, const struct k8s_object *service, size_t *out_first);

@@ -310,14 +310,13 @@ static void on_loopback_problem(void *data, const char *text)
 /* The streams whose first list is still out, and what they complain of. */
 static void print_unsynced(FILE *out, const struct daemon *daemon)
 {
-	struct k8s_stream_status streams[MAX_STREAMS];
-	size_t n = k8s_status(daemon->k8s, streams, MAX_STREAMS);
+	struct k8s_stream_status stream = {0};
 
 	fprintf(out, "%s", k8s_describe(daemon->k8s));
-	for (size_t i = 0; i < MIN(n, MAX_STREAMS); i++) {
-		if (!streams[i].synced)
-			fprintf(out, "; %s%s%s", streams[i].name, streams[i].error ? ": " : "",
-				streams[i].error ? streams[i].error : "");
+	for (size_t n = 0; n < MAX_STREAMS && k8s_next_stream(daemon->k8s, &stream); n++) {
+		if (!stream.synced)
+			fprintf(out, "; %s%s%s", stream.name, stream.error ? ": " : "",
+				stream.error ? stream.error : "");
 	}
 }
 
@@ -400,7 +399,7 @@ static void on_question(void *data, const struct http_request *request, struct h
 	if (!strcmp(path, "/metrics")) {
 		metrics_answer(daemon, request->accept, out);
 	} else if (!strcmp(path, "/status")) {
-		set_answer(out, 200, "application/json", status_json(daemon));
+		status_answer(daemon, out);
 	} else if (!strcmp(path, "/")) {
 		*out = (struct http_answer){
 			.status = 200,

@@ -615,21 +615,19 @@ static void write_reconcile_errors(struct scrape *s)
 
 /* Kubernetes */
 
-#define STREAM_SAMPLES(name_, condition_, put_)                                                \
-	static void write_##name_(struct scrape *s)                                            \
-	{                                                                                      \
-		struct k8s_stream_status streams[MAX_STREAMS];                                 \
-		size_t n = MIN(k8s_status(s->daemon->k8s, streams, MAX_STREAMS), MAX_STREAMS); \
-                                                                                               \
-		for (size_t i = 0; i < n; i++) {                                               \
-			const struct k8s_stream_status *stream = &streams[i];                  \
-                                                                                               \
-			if (!(condition_))                                                     \
-				continue;                                                      \
-			sample(s, "");                                                         \
-			label(s, "stream", stream->name);                                      \
-			put_;                                                                  \
-		}                                                                              \
+#define STREAM_SAMPLES(name_, condition_, put_)                                             \
+	static void write_##name_(struct scrape *s)                                         \
+	{                                                                                   \
+		const struct k8s *k8s = s->daemon->k8s;                                     \
+		struct k8s_stream_status stream = {0};                                      \
+                                                                                            \
+		for (size_t n = 0; n < MAX_STREAMS && k8s_next_stream(k8s, &stream); n++) { \
+			if (!(condition_))                                                  \
+				continue;                                                   \
+			sample(s, "");                                                      \
+			label(s, "stream", stream.name);                                    \
+			put_;                                                               \
+		}                                                                           \
 	}
 
 /* When something happened, for people. */
@@ -638,12 +636,12 @@ static double wall_of(struct mono at)
 	return wall_now() - mono_to_s(mono_sub(mono_now(), at));
 }
 
-STREAM_SAMPLES(watch_connected, true, truth(s, stream->connected))
-STREAM_SAMPLES(watch_events, true, count(s, stream->events))
-STREAM_SAMPLES(watch_lists, true, count(s, stream->lists))
-STREAM_SAMPLES(watch_bytes, true, count(s, stream->bytes))
-STREAM_SAMPLES(watch_problems, true, count(s, stream->problems))
-STREAM_SAMPLES(watch_last, stream->last_contact.ns, number(s, wall_of(stream->last_contact)))
+STREAM_SAMPLES(watch_connected, true, truth(s, stream.connected))
+STREAM_SAMPLES(watch_events, true, count(s, stream.events))
+STREAM_SAMPLES(watch_lists, true, count(s, stream.lists))
+STREAM_SAMPLES(watch_bytes, true, count(s, stream.bytes))
+STREAM_SAMPLES(watch_problems, true, count(s, stream.problems))
+STREAM_SAMPLES(watch_last, stream.last_contact.ns, number(s, wall_of(stream.last_contact)))
 
 /* Before the first picture: since the start. */
 static void write_stale(struct scrape *s)

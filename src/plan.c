@@ -418,10 +418,11 @@ static void count_pod(
 static void count_pods(
 	const struct cluster *cluster, const struct k8s_object *object, struct verdict *verdict)
 {
-	size_t first, end = cluster_namespace(&cluster->pods, object->meta.namespace, &first);
+	size_t first, end = cluster_pods(cluster, object, &first);
 
 	for (size_t i = first; i < end; i++) {
-		const struct k8s_object *pod = cluster->pods.items[i];
+		const struct labelled *candidate = cluster->by_label.items[i];
+		const struct k8s_object *pod = candidate->pod;
 
 		if (k8s_selects(&object->service.selector, &pod->meta.labels))
 			count_pod(pod, object->service.publish_not_ready, verdict->address.family,

@@ -6,17 +6,13 @@
  */
 #include "stale.h"
 
-#define MAX_WATCHES 256
-
 static bool is_fresh(const struct stale *stale)
 {
-	struct k8s_stream_status streams[MAX_WATCHES];
-	size_t n = k8s_status(stale->k8s, streams, MAX_WATCHES);
+	struct k8s_stream_status stream = {0};
 
-	for (size_t i = 0; i < MIN(n, MAX_WATCHES); i++) {
+	while (k8s_next_stream(stale->k8s, &stream)) {
 		/* A file that does not read is mended by whoever wrote it. */
-		if (streams[i].plan && streams[i].synced && streams[i].error &&
-			!streams[i].optional)
+		if (stream.plan && stream.synced && stream.error && !stream.optional)
 			return false;
 	}
 	return true;

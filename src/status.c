@@ -14,6 +14,9 @@
 /* Goes up when a field is renamed, removed or means something else; not when one is added. */
 #define STATUS_VERSION 1
 
+#define DUMP_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(13))
+#define STEP       mono_ms(5) /* so long a turn of the loop may take for it */
+
 static void set_string(json_t *object, const char *key, const char *value)
 {
 	json_object_set_new(object, key, value ? json_string(value) : json_null());
@@ -83,8 +86,7 @@ static json_t *stream_json(const struct k8s_stream_status *stream)
 
 static json_t *source_json(const struct daemon *daemon)
 {
-	struct k8s_stream_status streams[MAX_STREAMS];
-	size_t n = k8s_status(daemon->k8s, streams, MAX_STREAMS);
+	struct k8s_stream_status stream = {0};
 	json_t *json = json_object(), *list = json_array();
 
 	set_string(json, "from", k8s_describe(daemon->k8s));
@@ -95,8 +97,8 @@ static json_t *source_json(const struct daemon *daemon)
 	set_number(json, "endpointslices", daemon->cluster.slices.n);
 	if (daemon->config->services_namespace_selector)
 		set_number(json, "namespaces", daemon->cluster.namespaces.n);
-	for (size_t i = 0; i < MIN(n, MAX_STREAMS); i++)
-		json_array_append_new(list, stream_json(&streams[i]));
+	for (size_t n = 0; n < MAX_STREAMS && k8s_next_stream(daemon->k8s, &stream); n++)
+		json_array_append_new(list, stream_json(&stream));
 	json_object_set_new(json, "streams", list);
 	return json;
 }
@@ -325,13 +327,21 @@ static json_t *latencies_json(const struct journal *journal)
 	return list;
 }
 
-char *status_json(const struct daemon *daemon)
-{
-	json_auto_t *json = json_object();
-	json_t *addresses = json_array(), *states = json_object();
-	uint64_t counts[N_VIP_STATES] = {0};
-	struct view_address address;
+/* The answer, step by step. The addresses are most of it, each a piece of JSON of its own. */
+struct report {
+	const struct daemon *daemon;
 	struct view view;
+	size_t at;
+	uint64_t counts[N_VIP_STATES];
+	bool any;
+	FILE *out;
+	char *body;
+	size_t size;
+};
+
+static json_t *head_json(const struct daemon *daemon)
+{
+	json_t *json = json_object();
 
 	set_number(json, "version", STATUS_VERSION);
 	set_string(json, "cosmolet", COSMOLET_VERSION);
@@ -350,19 +360,93 @@ char *status_json(const struct daemon *daemon)
 	json_object_set_new(json, "problems", problems_json(daemon));
 	if (daemon->config->dry_run)
 		json_object_set_new(json, "would", would_json(daemon));
-	view_init(&view, daemon);
-	for (size_t at = 0; view_next(&view, &at, &address);) {
-		counts[view_state(&address)]++;
-		json_array_append_new(addresses, address_json(daemon, &address));
-	}
-	view_deinit(&view);
+	return json;
+}
+
+static json_t *foot_json(const struct report *report)
+{
+	json_t *json = json_object(), *states = json_object();
+
 	for (int i = 0; i < N_VIP_STATES; i++)
-		set_number(states, vip_state_text((enum vip_state)i), counts[i]);
+		set_number(states, vip_state_text((enum vip_state)i), report->counts[i]);
 	json_object_set_new(json, "states", states);
-	json_object_set_new(json, "addresses", addresses);
-	json_object_set_new(json, "transitions", transitions_json(&daemon->journal));
-	json_object_set_new(json, "latencies", latencies_json(&daemon->journal));
-	return json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(13));
+	json_object_set_new(json, "transitions", transitions_json(&report->daemon->journal));
+	json_object_set_new(json, "latencies", latencies_json(&report->daemon->journal));
+	return json;
+}
+
+/* What is between the outer brackets. Takes the object. */
+static void write_members(struct report *report, json_t *json)
+{
+	json_dumpf(json, report->out, DUMP_FLAGS | JSON_EMBED);
+	json_decref(json);
+}
+
+static void write_address(struct report *report, const struct view_address *address)
+{
+	json_auto_t *json = address_json(report->daemon, address);
+
+	if (report->any)
+		fputc(',', report->out);
+	report->any = true;
+	report->counts[view_state(address)]++;
+	json_dumpf(json, report->out, DUMP_FLAGS);
+}
+
+static void report_free(void *work)
+{
+	struct report *report = work;
+
+	view_deinit(&report->view);
+	if (report->out)
+		fclose(report->out);
+	free(report->body);
+	free(report);
+}
+
+static void complete(struct report *report, struct http_answer *out)
+{
+	fputs("],", report->out);
+	write_members(report, foot_json(report));
+	fputc('}', report->out);
+	fclose(TAKE(report->out));
+	*out = (struct http_answer){
+		.status = 200,
+		.type = "application/json",
+		.body = TAKE(report->body),
+		.size = report->size,
+	};
+}
+
+static bool report_step(void *work, struct http_answer *out)
+{
+	struct report *report = work;
+	struct mono until = mono_add(mono_now(), STEP);
+
+	while (mono_before(mono_now(), until)) {
+		struct view_address address;
+
+		if (!view_next(&report->view, &report->at, &address)) {
+			complete(report, out);
+			return true;
+		}
+		write_address(report, &address);
+		view_address_deinit(&address);
+	}
+	return false;
+}
+
+void status_answer(const struct daemon *daemon, struct http_answer *out)
+{
+	struct report *report = xcalloc(1, sizeof(*report));
+
+	report->daemon = daemon;
+	report->out = xmemstream(&report->body, &report->size);
+	view_init(&report->view, daemon);
+	fputc('{', report->out);
+	write_members(report, head_json(daemon));
+	fputs(",\"addresses\":[", report->out);
+	*out = (struct http_answer){.step = report_step, .end = report_free, .work = report};
 }
 
 char *status_ready(const struct daemon *daemon, bool *out_ready)

@@ -5,8 +5,9 @@
 #include <stdbool.h>
 
 struct daemon;
+struct http_answer;
 
-/* The answer of /status; for free(). */
-char *status_json(const struct daemon *daemon);
+/* The answer of /status, which is written step by step. */
+void status_answer(const struct daemon *daemon, struct http_answer *out);
 /* The answer of /readyz; for free(). */
 char *status_ready(const struct daemon *daemon, bool *out_ready);

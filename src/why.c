@@ -45,8 +45,7 @@ static void print_pod(FILE *out, const struct k8s_object *object)
 
 static void print_pods(FILE *out, const struct daemon *daemon, const struct k8s_object *service)
 {
-	const struct vec *pods = &daemon->cluster.pods;
-	size_t first, end = cluster_namespace(pods, service->meta.namespace, &first);
+	size_t first, end = cluster_pods(&daemon->cluster, service, &first);
 	unsigned n = 0;
 
 	if (!service->service.selector.n) {
@@ -59,7 +58,8 @@ static void print_pods(FILE *out, const struct daemon *daemon, const struct k8s_
 			service->service.selector.pairs[i].value);
 	fprintf(out, "\n");
 	for (size_t i = first; i < end; i++) {
-		const struct k8s_object *pod = pods->items[i];
+		const struct labelled *candidate = daemon->cluster.by_label.items[i];
+		const struct k8s_object *pod = candidate->pod;
 
 		if (k8s_selects(&service->service.selector, &pod->meta.labels)) {
 			print_pod(out, pod);
@@ -341,6 +341,7 @@ static bool print_address(FILE *out, const struct view *view, const char *subjec
 		return false;
 	if (view_find(view, &wanted, &found)) {
 		print_view_address(out, view->daemon, &found);
+		view_address_deinit(&found);
 		return true;
 	}
 	fprintf(out, "%s is not announced: no service that is known here has this address\n",
@@ -352,18 +353,20 @@ static bool print_address(FILE *out, const struct view *view, const char *subjec
 static void print_rows(
 	FILE *out, const struct view *view, const struct k8s_object *service, const char *subject)
 {
-	for (size_t i = 0; i < view->n; i++) {
-		const struct view_row *row = &view->rows[i];
+	const struct daemon *daemon = view->daemon;
+	auto_free struct verdict *verdicts = NULL;
+	size_t n = plan_service(daemon->config, &daemon->cluster, service, &verdicts);
+
+	for (size_t i = 0; i < n; i++) {
 		auto_free char *text = NULL;
 		struct view_address found;
 
-		if (row->service != service)
-			continue;
-		if (row->address.family && view_find(view, &row->address, &found)) {
-			print_view_address(out, view->daemon, &found);
+		if (verdicts[i].address.family && view_find(view, &verdicts[i].address, &found)) {
+			print_view_address(out, daemon, &found);
+			view_address_deinit(&found);
 			continue;
 		}
-		text = verdict_text(view->daemon->config, &row->verdict);
+		text = verdict_text(daemon->config, &verdicts[i]);
 		fprintf(out, "%s is not announced, because %s\n", subject, text);
 		print_service(out, view->daemon, service);
 		print_node(out, view->daemon);

@@ -20,6 +20,7 @@
 #include <cosmolet/prefix.h>
 
 struct k8s;
+struct stream;
 
 enum k8s_resource {
 	K8S_SERVICES,
@@ -259,6 +260,7 @@ must_check bool k8s_endpointslices_stream(const struct k8s *k8s, const char *nam
 
 /* One stream, for status and metrics. */
 struct k8s_stream_status {
+	const struct stream *of; /* the room's own; NULL in one that is zeroed */
 	unsigned stream;
 	const char *name; /* "services", "pods in default", or the file's name */
 	const char *plan; /* what is watched, and why just that; NULL: a file */
@@ -275,7 +277,10 @@ struct k8s_stream_status {
 
 /* One of them by its number; false: it is turned off, or gone. */
 must_check bool k8s_stream(const struct k8s *k8s, unsigned number, struct k8s_stream_status *out);
-/* Fills up to n entries; returns how many there are. Pointers live until the next turn. */
-size_t k8s_status(const struct k8s *k8s, struct k8s_stream_status *out, size_t n);
+/*
+ * The one behind *status, or the first if that is zeroed; false: there are no more. Pointers live
+ * until the next turn.
+ */
+must_check bool k8s_next_stream(const struct k8s *k8s, struct k8s_stream_status *status);
 /* "https://10.96.0.1:443 (service account)" or the directory. Borrowed. */
 const char *k8s_describe(const struct k8s *k8s);

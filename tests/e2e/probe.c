@@ -38,13 +38,10 @@ static void say_pod(const struct k8s_object *object)
 
 static void take(const struct k8s_event *event)
 {
-	struct k8s_stream_status all[64];
-	size_t n = MIN(k8s_status(k8s, all, N_ELEMENTS(all)), N_ELEMENTS(all));
-	const char *name = "";
+	struct k8s_stream_status status;
+	const char *name =
+		event->text && k8s_stream(k8s, event->stream, &status) ? status.name : "";
 
-	for (size_t i = 0; event->text && i < n; i++)
-		if (all[i].stream == event->stream)
-			name = all[i].name;
 	if (event->type == K8S_EVENT_SYNCED)
 		printf("synced %zu\n", cluster.services.n + cluster.pods.n + cluster.nodes.n);
 	else if (event->type == K8S_EVENT_UP)
@@ -81,16 +78,15 @@ static void dump_all(const struct vec *objects)
 
 static void dump(void)
 {
-	struct k8s_stream_status all[64];
-	size_t n = MIN(k8s_status(k8s, all, N_ELEMENTS(all)), N_ELEMENTS(all));
+	struct k8s_stream_status status = {0};
 
 	dump_all(&cluster.services);
 	dump_all(&cluster.pods);
 	dump_all(&cluster.nodes);
 	dump_all(&cluster.slices);
-	for (size_t i = 0; i < n; i++)
-		printf("stream %s %llu lists, %sconnected\n", all[i].name,
-			(unsigned long long)all[i].lists, all[i].connected ? "" : "not ");
+	while (k8s_next_stream(k8s, &status))
+		printf("stream %s %llu lists, %sconnected\n", status.name,
+			(unsigned long long)status.lists, status.connected ? "" : "not ");
 	printf("end\n");
 }
 

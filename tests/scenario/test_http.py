@@ -225,3 +225,23 @@ def test_nobody_passes_the_door(daemon: Cosmolet) -> None:
             assert s.recv(100) == b''
         s.close()
     assert daemon.get('/livez')[0] == 200
+
+
+def test_a_look_at_a_large_cluster(daemon: Cosmolet) -> None:
+    """/status of 10,000 services, each of which might select any of 5,000 pods here, is put together in many short turns."""
+    def spent() -> tuple[float, float]:
+        assert daemon.process
+        schedule = Path(f'/proc/{daemon.process.pid}/schedstat').read_text()
+        return daemon.metric('loop_turn_duration_seconds_count'), int(schedule.split()[0]) / 1e9
+
+    n = 10_000
+    daemon.manifest('web', *(service(f's{i}', [f'10.97.{i >> 8}.{i & 255}'], selector={'app': f'a{i}'}) for i in range(n)),
+                    *(pod(f'p{i}', f'a{i}', ready=False) for i in range(n // 2)))
+    daemon.start()
+    turns, seconds = spent()
+    found = daemon.status()['addresses']
+    more_turns, more_seconds = (after - before for after, before in zip(spent(), (turns, seconds)))
+    print(f'{more_turns:.0f} turns, {1000 * more_seconds:.0f} ms of the processor')
+    assert [a['address'] for a in found] == [f'10.97.{i >> 8}.{i & 255}' for i in range(n)]
+    assert sum(a['why'].startswith('0 of 1 pods on this node') for a in found) == n // 2
+    assert more_turns > 8 and more_seconds < 0.6

@@ -272,6 +272,79 @@ START_TEST(slices_are_found_by_their_service)
 }
 END_TEST
 
+/* The names of the pods that are to be asked whether the service selects them. */
+static const char *pods_for(const char *key, const char *words)
+{
+	struct k8s_object *of = service(key, words);
+	size_t first, end = cluster_pods(&cluster, of, &first);
+
+	str_set(&touched, "");
+	for (size_t i = first; i < end; i++) {
+		const struct labelled *found = cluster.by_label.items[i];
+		char *longer = xasprintf("%s%s ", touched, found->pod->meta.name);
+
+		free(touched);
+		touched = longer;
+	}
+	k8s_object_free(of);
+	return touched;
+}
+
+/* Whether they come one by one or by a list. */
+START_TEST(pods_are_found_by_the_rarest_label)
+{
+	if (_i)
+		take(K8S_EVENT_LIST_BEGIN, 1, NULL);
+	take(K8S_EVENT_OBJECT, 1, pod("a/p3", "label=app:x label=tier:front"));
+	take(K8S_EVENT_OBJECT, 1, pod("a/p1", "label=app:x label=tier:back"));
+	take(K8S_EVENT_OBJECT, 1, pod("a/p2", "label=app:x"));
+	take(K8S_EVENT_OBJECT, 1, pod("b/p4", "label=app:x label=tier:front"));
+	take(K8S_EVENT_OBJECT, 1, pod("a/p5", ""));
+	if (_i)
+		take(K8S_EVENT_LIST_END, 1, NULL);
+	ck_assert_str_eq(pods_for("a/s", "select=app:x"), "p1 p2 p3 ");
+	ck_assert_str_eq(pods_for("a/s", "select=app:x select=tier:front"), "p3 ");
+	ck_assert_str_eq(pods_for("a/s", "select=app:x select=tier:none"), "");
+	ck_assert_str_eq(pods_for("a/s", ""), "");
+	ck_assert_str_eq(pods_for("b/s", "select=app:x"), "p4 ");
+	ck_assert_str_eq(pods_for("ab/s", "select=app:x"), "");
+	/* Labels move, and what holds them goes. */
+	take(K8S_EVENT_OBJECT, 1, pod("a/p3", "label=app:y label=tier:front"));
+	ck_assert_str_eq(pods_for("a/s", "select=app:x"), "p1 p2 ");
+	ck_assert_str_eq(pods_for("a/s", "select=app:y"), "p3 ");
+	ck_assert_str_eq(pods_for("a/s", "select=tier:front"), "p3 ");
+	take(K8S_EVENT_DELETED, 1, pod("a/p1", ""));
+	ck_assert_str_eq(pods_for("a/s", "select=app:x"), "p2 ");
+	take(K8S_EVENT_LIST_BEGIN, 1, NULL);
+	take(K8S_EVENT_LIST_END, 1, NULL);
+	ck_assert_uint_eq(cluster.by_label.n, 0);
+}
+END_TEST
+
+/* Of what the kubelet writes every few minutes, nothing is news. */
+START_TEST(a_node_touches_all_services_if_it_matters)
+{
+	static const char *const before = "label=zone:a address=192.0.2.1";
+	static const char *const news[] = {"label=zone:b address=192.0.2.1",
+		"label=zone:a address=192.0.2.2", "label=zone:a",
+		"label=zone:a address=192.0.2.1 taint=gone",
+		"label=zone:a address=192.0.2.1 unschedulable",
+		"label=zone:a address=192.0.2.1 network-unavailable",
+		"label=zone:a address=192.0.2.1 deleting",
+		"label=zone:a address=192.0.2.1 annotation=x:y"};
+
+	take(K8S_EVENT_OBJECT, 0, service("a/s", ""));
+	take(K8S_EVENT_OBJECT, 2, node("n", before));
+	ck_assert_str_eq(touched, "a/s ");
+	take(K8S_EVENT_OBJECT, 2, node("n", before));
+	ck_assert_str_eq(touched, "");
+	take(K8S_EVENT_OBJECT, 2, node("n", news[_i]));
+	ck_assert_str_eq(touched, "a/s ");
+	take(K8S_EVENT_OBJECT, 2, node("n", before));
+	ck_assert_str_eq(touched, "a/s ");
+}
+END_TEST
+
 START_TEST(remembers_which_selection_was_listed)
 {
 	struct k8s_event end = {.type = K8S_EVENT_LIST_END, .stream = 7, .selection = 2};
@@ -304,6 +377,8 @@ int main(void)
 	tcase_add_test(tcase, a_namespace_touches_the_services_in_it);
 	tcase_add_test(tcase, a_list_of_namespaces_drops_the_others);
 	tcase_add_test(tcase, slices_are_found_by_their_service);
+	tcase_add_loop_test(tcase, pods_are_found_by_the_rarest_label, 0, 2);
+	tcase_add_loop_test(tcase, a_node_touches_all_services_if_it_matters, 0, 8);
 	tcase_add_test(tcase, remembers_which_selection_was_listed);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);

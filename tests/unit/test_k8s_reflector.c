@@ -691,7 +691,7 @@ START_TEST(namespaces_are_watched_for_a_selector)
 {
 	struct k8s_options options = {
 		.kubeconfig = api.kubeconfig, .namespace_selector = "team in (a,b),!private"};
-	struct k8s_stream_status status[2];
+	struct k8s_stream_status status = {0};
 
 	fake_api_ok(&api, "list namespaces", FAKE_CLOSE, LIST("7", NAMESPACE("shop", "5")));
 	trace_start(&trace, loop, &options);
@@ -702,9 +702,11 @@ START_TEST(namespaces_are_watched_for_a_selector)
 	ck_assert_ptr_nonnull(strstr(api.log,
 		"list namespaces "
 		"?labelSelector=team%20in%20%28a%2Cb%29%2C%21private&resourceVersion=0 "));
-	ck_assert_uint_eq(k8s_status(trace.k8s, status, 2), 2);
-	ck_assert_str_eq(status[1].plan, "namespaces with labels team in (a,b),!private (only "
-					 "services of such namespaces are wanted)");
+	ck_assert(k8s_next_stream(trace.k8s, &status));
+	ck_assert_str_eq(status.name, "services");
+	ck_assert(k8s_next_stream(trace.k8s, &status));
+	ck_assert_str_eq(status.plan, "namespaces with labels team in (a,b),!private (only "
+				      "services of such namespaces are wanted)");
 	trace_clear(&trace);
 	fake_api_push(&api, "watch namespaces", FAKE_HOLD,
 		EVENT("ADDED", NAMESPACE("web", "8")) EVENT("DELETED", NAMESPACE("shop", "9")));
@@ -953,20 +955,22 @@ END_TEST
 
 START_TEST(status_tells_of_each_stream)
 {
-	struct k8s_stream_status status[2];
+	struct k8s_stream_status status = {0};
 
 	start_watching();
-	ck_assert_uint_eq(k8s_status(trace.k8s, status, 2), 1);
-	ck_assert_str_eq(status[0].name, "services");
-	ck_assert(status[0].synced && status[0].connected && !status[0].error);
-	ck_assert_uint_eq(status[0].lists, 1);
-	ck_assert_uint_eq(status[0].events, 2);
-	ck_assert_uint_gt(status[0].bytes, 100);
-	ck_assert_int_ne(status[0].last_contact.ns, 0);
+	ck_assert(k8s_next_stream(trace.k8s, &status));
+	ck_assert_str_eq(status.name, "services");
+	ck_assert(status.synced && status.connected && !status.error);
+	ck_assert_uint_eq(status.lists, 1);
+	ck_assert_uint_eq(status.events, 2);
+	ck_assert_uint_gt(status.bytes, 100);
+	ck_assert_int_ne(status.last_contact.ns, 0);
 	fake_api_push(&api, "watch services", FAKE_RESET, "");
 	trace_until(&trace, "down services");
-	ck_assert_uint_eq(k8s_status(trace.k8s, status, 2), 1);
-	ck_assert(!status[0].connected && status[0].error);
+	ck_assert(!k8s_next_stream(trace.k8s, &status));
+	status = (struct k8s_stream_status){0};
+	ck_assert(k8s_next_stream(trace.k8s, &status));
+	ck_assert(!status.connected && status.error);
 	ck_assert_ptr_nonnull(strstr(k8s_describe(trace.k8s), "http://127.0.0.1:"));
 }
 END_TEST

@@ -16,12 +16,11 @@ static void add(struct trace *trace, char *line)
 
 static const char *name_of(struct trace *trace, unsigned stream)
 {
-	struct k8s_stream_status all[512];
-	size_t n = k8s_status(trace->k8s, all, N_ELEMENTS(all));
+	struct k8s_stream_status status = {0};
 
-	for (size_t i = 0; i < n; i++)
-		if (all[i].stream < N_ELEMENTS(trace->names))
-			str_set(&trace->names[all[i].stream], all[i].name);
+	while (k8s_next_stream(trace->k8s, &status))
+		if (status.stream < N_ELEMENTS(trace->names))
+			str_set(&trace->names[status.stream], status.name);
 	return trace->names[stream] ? trace->names[stream] : "-";
 }
 
