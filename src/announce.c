@@ -119,8 +119,9 @@ static void vip_destroy(void *item)
 	loop_timer_stop(&vip->timer);
 	loop_job_stop(&vip->job);
 	steady_free(TAKE(vip->steady));
-	vec_deinit(&vip->claims, NULL);
 	free(vip->note);
+	free(vip->trace);
+	free(vip->cause);
 	free(vip);
 }
 
@@ -129,7 +130,8 @@ static void drop_if_idle(struct vip *vip)
 {
 	struct announce *announce = vip->announce;
 
-	if (vip->claims.n || vip->wanted || vip->bound || vip->withdrawing || vip->job.loop)
+	if (!LIST_EMPTY(&vip->claims) || vip->wanted || vip->bound || vip->withdrawing ||
+		vip->job.loop)
 		return;
 	vec_remove(&announce->vips, vip);
 	vip_destroy(vip);
@@ -140,7 +142,8 @@ const struct claim *vip_claim(const struct vip *vip)
 	const struct claim *claim, *best = NULL;
 
 	/* The order of arrival must not matter: of those that are up, the first by name. */
-	vec_foreach (&vip->claims, claim, i) {
+	LIST_FOREACH(claim, &vip->claims, linked)
+	{
 		bool up = reason_is_up(claim->verdict.reason);
 		bool best_up = best && reason_is_up(best->verdict.reason);
 
@@ -281,13 +284,14 @@ static void go_up(struct vip *vip, const struct claim *claim)
 	vip->withdrawing = false;
 	if (!bind_vip(vip))
 		return;
-	if (vip->asked && vip->route.tag == route.tag && vip->route.metric == route.metric)
+	if (vip->asked && vip->tag == route.tag && vip->metric == route.metric)
 		return;
 	if (!vip->asked)
 		vip->zebra = ZAPI_PENDING;
 	vip->asked = true;
-	vip->route = route;
-	trace_mark(&vip->trace, STAGE_BIND);
+	vip->tag = route.tag;
+	vip->metric = route.metric;
+	trace_mark(vip->trace, STAGE_BIND);
 	zapi_route_set(announce->zapi, &route);
 }
 
@@ -547,11 +551,12 @@ static void decide(struct loop_job *job)
 	wanted = steadied(vip, claim, is_wanted(vip, claim));
 	if (wanted != vip->wanted) {
 		vip->wanted = wanted;
-		vip->trace = vip->cause;
-		trace_mark(&vip->trace, STAGE_DECIDE);
+		free(vip->trace);
+		vip->trace = TAKE(vip->cause);
+		trace_mark(vip->trace, STAGE_DECIDE);
 		log_transition(vip, claim);
 	}
-	vip->cause = (struct trace){0};
+	free(TAKE(vip->cause));
 	if (wanted)
 		go_up(vip, claim);
 	else if (!vip->withdrawing)
@@ -564,9 +569,14 @@ static void decide_soon(struct vip *vip)
 {
 	const struct announce *announce = vip->announce;
 
-	if (announce->synced && !vip->job.loop)
-		vip->cause = announce->cause.came.ns ? announce->cause
-						     : trace_begin(loop_now(announce->loop));
+	if (announce->synced && !vip->job.loop) {
+		struct trace cause = announce->cause.came.ns
+					     ? announce->cause
+					     : trace_begin(loop_now(announce->loop));
+
+		free(vip->cause);
+		vip->cause = xmemdup(&cause, sizeof(cause));
+	}
 	loop_job_queue(vip->announce->loop, &vip->job, decide);
 }
 
@@ -576,14 +586,10 @@ static void remove_claims(struct owner *owner)
 {
 	for (size_t i = 0; i < owner->n_claims; i++) {
 		struct claim *claim = &owner->claims[i];
-		struct vip *vip = claim->vip;
 
-		for (size_t j = 0; vip && j < vip->claims.n; j++) {
-			if (vip->claims.items[j] == claim) {
-				vec_remove_at(&vip->claims, j);
-				decide_soon(vip);
-				break;
-			}
+		if (claim->vip) {
+			LIST_REMOVE(claim, linked);
+			decide_soon(claim->vip);
 		}
 		free(claim->text);
 	}
@@ -596,8 +602,6 @@ static void owner_destroy(void *item)
 	struct owner *owner = item;
 
 	remove_claims(owner);
-	free(owner->namespace);
-	free(owner->name);
 	free(owner);
 }
 
@@ -609,7 +613,7 @@ static void add_claim(struct announce *announce, struct owner *owner, struct cla
 	claim->verdict.tally.example = claim->verdict.tally.example_reason = NULL;
 	claim->text = verdict_text(announce->config, verdict);
 	claim->vip = get_vip(announce, &verdict->address);
-	vec_append(&claim->vip->claims, claim);
+	LIST_INSERT_HEAD(&claim->vip->claims, claim, linked);
 	decide_soon(claim->vip);
 }
 
@@ -633,12 +637,13 @@ static size_t count_mattering(
 static struct owner *get_owner(struct announce *announce, struct owner *key)
 {
 	struct owner *owner = vec_find(&announce->owners, key);
+	size_t n_namespace = strlen(key->namespace) + 1, n_name = strlen(key->name) + 1;
 
 	if (owner)
 		return owner;
-	owner = xcalloc(1, sizeof(*owner));
-	owner->namespace = xstrdup(key->namespace);
-	owner->name = xstrdup(key->name);
+	owner = xcalloc(1, sizeof(*owner) + n_namespace + n_name);
+	owner->namespace = memcpy(owner + 1, key->namespace, n_namespace);
+	owner->name = memcpy(owner->namespace + n_namespace, key->name, n_name);
 	vec_insert(&announce->owners, owner);
 	return owner;
 }
@@ -753,12 +758,13 @@ void announce_bound(struct announce *announce, const struct prefix *address,
 /* The event has arrived where it was to go. */
 static void confirmed(struct vip *vip, enum direction direction)
 {
-	struct trace *trace = &vip->trace;
+	auto_free struct trace *trace = TAKE(vip->trace);
 
-	if (trace->came.ns)
-		journal_latency(vip->announce->journal,
-			direction == DIRECTION_ANNOUNCE ? "announce" : "withdraw",
-			mono_to_s(mono_sub(trace->last, trace->came)) * 1000);
+	if (!trace)
+		return;
+	journal_latency(vip->announce->journal,
+		direction == DIRECTION_ANNOUNCE ? "announce" : "withdraw",
+		mono_to_s(mono_sub(trace->last, trace->came)) * 1000);
 	metrics_arrived(vip->announce->metrics, direction, trace);
 }
 
@@ -774,9 +780,9 @@ static void route_news(struct announce *announce, const struct zapi_event *event
 		if (event->state == ZAPI_WITHDRAWING)
 			vip->zebra = ZAPI_WITHDRAWING; /* its word will come, however late */
 		if (event->state == ZAPI_GONE && vip->withdrawing) {
-			trace_mark(&vip->trace, STAGE_ZEBRA);
+			trace_mark(vip->trace, STAGE_ZEBRA);
 			unbind(vip, "zebra has withdrawn the route");
-			trace_mark(&vip->trace, STAGE_BIND);
+			trace_mark(vip->trace, STAGE_BIND);
 			confirmed(vip, DIRECTION_WITHDRAW);
 			drop_if_idle(vip);
 		}
@@ -787,7 +793,7 @@ static void route_news(struct announce *announce, const struct zapi_event *event
 	vip->zebra = event->state;
 	note(vip, event->text);
 	if (event->state == ZAPI_REDISTRIBUTED) {
-		trace_mark(&vip->trace, STAGE_ZEBRA);
+		trace_mark(vip->trace, STAGE_ZEBRA);
 		confirmed(vip, DIRECTION_ANNOUNCE);
 	}
 	tell(vip, event->state == ZAPI_REDISTRIBUTED ? "zebra has selected the route"

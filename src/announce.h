@@ -24,6 +24,7 @@ struct vip;
 
 /* What one service says of one address (or of itself, then vip is NULL). */
 struct claim {
+	LIST_ENTRY(claim) linked; /* among those of its vip */
 	struct owner *owner;
 	struct vip *vip;
 	struct verdict verdict;
@@ -31,7 +32,7 @@ struct claim {
 };
 
 struct owner {
-	char *namespace;
+	char *namespace; /* both behind it */
 	char *name;
 	struct claim *claims;
 	size_t n_claims;
@@ -52,7 +53,6 @@ enum vip_state {
 struct vip {
 	struct announce *announce;
 	struct prefix address;
-	struct vec claims; /* struct claim, of all services that have this address */
 	bool wanted;
 	bool bound;
 	bool foreign; /* bound by somebody else: used, and left alone */
@@ -60,16 +60,18 @@ struct vip {
 	bool asked;   /* zebra was told to have it */
 	bool kept;    /* a former life had announced it */
 	bool withdrawing;
-	struct zapi_route route; /* as zebra was told */
-	enum zapi_route_state zebra;
-	char *note;              /* what zebra or the kernel objects to; NULL: nothing */
-	enum vip_state told;     /* to the journal */
-	double since;            /* wall clock: in that state */
-	struct trace trace;      /* of the event that caused what is under way */
-	struct trace cause;      /* of the one that is to be decided on */
-	struct loop_timer timer; /* the end of waiting for a withdrawal */
-	struct loop_job job;     /* decide anew */
-	struct steady *steady;   /* NULL: nothing stands between what is asked for and it */
+	enum zapi_route_state zebra : 8;
+	enum vip_state told : 8; /* to the journal */
+	uint32_t tag;            /* as zebra was told */
+	uint32_t metric;
+	LIST_HEAD(, claim) claims; /* of all services that have this address */
+	char *note;                /* what zebra or the kernel objects to; NULL: nothing */
+	double since;              /* wall clock: in that state */
+	struct trace *trace;       /* of the event that caused what is under way; NULL: nothing */
+	struct trace *cause;       /* of the one that is to be decided on; NULL: none */
+	struct loop_timer timer;   /* the end of waiting for a withdrawal */
+	struct loop_job job;       /* decide anew */
+	struct steady *steady;     /* NULL: nothing stands between what is asked for and it */
 };
 
 const char *vip_state_text(enum vip_state state);

@@ -37,15 +37,15 @@ enum wish { UNDECIDED, WANTED, UNWANTED };
 
 struct entry {
 	struct prefix address;
-	enum wish wish;
-	bool ours;    /* in the kernel, as far as we know, and by us */
-	bool foreign; /* in the kernel, by somebody else */
+	enum wish wish : 8;
+	enum loopback_state told : 8; /* what the owner knows */
+	bool ours;                    /* in the kernel, as far as we know, and by us */
+	bool foreign;                 /* in the kernel, by somebody else */
 	bool renew;
 	bool queued;
 	bool out;  /* it is in the batch that waits for answers */
 	bool seen; /* by the audit that runs */
 	bool bound_before;
-	enum loopback_state told; /* what the owner knows */
 	char *error;
 	TAILQ_ENTRY(entry) next;
 };

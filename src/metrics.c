@@ -56,20 +56,17 @@ void trace_mark(struct trace *trace, enum stage stage)
 {
 	struct mono now = mono_now();
 
-	if (!trace->came.ns)
+	if (!trace || !trace->came.ns)
 		return;
 	trace->spent[stage] = mono_add(trace->spent[stage], mono_sub(now, trace->last));
 	trace->last = now;
 }
 
-void metrics_arrived(struct metrics *metrics, enum direction direction, struct trace *trace)
+void metrics_arrived(struct metrics *metrics, enum direction direction, const struct trace *trace)
 {
-	if (trace->came.ns) {
-		histogram_add(&metrics->propagation[direction], mono_sub(trace->last, trace->came));
-		for (int i = 0; i < N_STAGES; i++)
-			histogram_add(&metrics->stages[direction][i], trace->spent[i]);
-	}
-	*trace = (struct trace){0};
+	histogram_add(&metrics->propagation[direction], mono_sub(trace->last, trace->came));
+	for (int i = 0; i < N_STAGES; i++)
+		histogram_add(&metrics->stages[direction][i], trace->spent[i]);
 }
 
 /* Writing */

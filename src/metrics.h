@@ -55,12 +55,12 @@ struct metrics {
 
 /* Begins with the event's arrival; it is decoded now. */
 struct trace trace_begin(struct mono came);
-/* This stage ends now. Without an event: nothing. */
+/* This stage ends now. NULL, or without an event: nothing. */
 void trace_mark(struct trace *trace, enum stage stage);
 
 void histogram_add(struct histogram *histogram, struct mono duration);
-/* The event has arrived where it was to go; ends the trace. Without an event: nothing. */
-void metrics_arrived(struct metrics *metrics, enum direction direction, struct trace *trace);
+/* The event has arrived where it was to go. */
+void metrics_arrived(struct metrics *metrics, enum direction direction, const struct trace *trace);
 
 /*
  * The answer of /metrics: OpenMetrics if the Accept header prefers it. It is written step by step,

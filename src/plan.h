@@ -62,17 +62,17 @@ struct tally {
 
 struct verdict {
 	struct prefix address; /* family 0: the service as a whole */
-	enum address_kind kind;
-	enum reason reason;
-	struct tally tally;
+	enum address_kind kind : 8;
+	enum reason reason : 8;
 	bool by_slices; /* EndpointSlices decide, not pods */
 	bool cluster;   /* those of the whole cluster count, not only of this node */
+	uint32_t tag;
+	uint32_t metric;
+	struct tally tally;
 	const struct config_class
 		*class;      /* of the configuration or a policy; NULL without address */
 	int64_t min_ready;   /* as the class or the annotation has it */
 	const char *drained; /* why the node is; a literal. NULL: it is not */
-	uint32_t tag;
-	uint32_t metric;
 };
 
 /*

@@ -152,8 +152,8 @@ static void set_vip(json_t *json, const struct vip *vip)
 		set_bool(json, "foreign", true);
 	if (vip->asked) {
 		set_string(json, "zebra", zapi_route_state_text(vip->zebra));
-		set_number(json, "tag", vip->route.tag);
-		set_number(json, "metric", vip->route.metric);
+		set_number(json, "tag", vip->tag);
+		set_number(json, "metric", vip->metric);
 	}
 	if (vip->note)
 		set_string(json, "note", vip->note);

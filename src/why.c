@@ -204,7 +204,7 @@ static void print_zebra(FILE *out, const struct daemon *daemon, const struct vip
 			"  zebra has selected our route (tag %u, metric %u): bgpd announces it "
 			"where it says "
 			"\"redistribute %s\" and the route-map permits\n",
-			vip->route.tag, vip->route.metric, word);
+			vip->tag, vip->metric, word);
 		if (bgpd_is_deaf(daemon->bgpd))
 			fprintf(out, "  but %s\n", BGPD_DEAF_TEXT);
 		break;

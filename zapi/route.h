@@ -4,50 +4,53 @@
 
 #include "table.h"
 
+/* There may be 100,000 of these. */
 struct route {
 	struct prefix prefix; /* first: routes are found and sorted by it */
 
 	/* The owner's word. */
-	bool wanted;
-	uint32_t tag;
-	uint32_t metric;
+	bool wanted : 1;
 
 	/* The feed's word. */
-	bool there;
-	bool ours;
-	bool orphan; /* static, left in the kernel by a zebra that died: ours or staticd's */
-	bool readable;
-	uint32_t there_tag;
-	uint32_t there_metric;
-	uint8_t there_distance;
+	bool there : 1;
+	bool ours : 1;
+	bool orphan : 1; /* static, left in the kernel by a zebra that died: ours or staticd's */
+	bool readable : 1;
 
 	/* What we did and have not seen the end of. */
-	bool leaving;  /* to be deleted, or deleted and not yet known gone */
-	bool sent;     /* zebra may have it from us, seen in the feed or not */
-	bool deleting; /* a delete is under way, so the feed's DEL is no news */
+	bool leaving : 1;  /* to be deleted, or deleted and not yet known gone */
+	bool sent : 1;     /* zebra may have it from us, seen in the feed or not */
+	bool deleting : 1; /* a delete is under way, so the feed's DEL is no news */
+
+	bool installed : 1; /* the notifications' word */
+	bool mend : 1; /* lost without our doing, twice within a second: sent again at the next look
+			*/
+	bool later : 1; /* changed too often of late: what it is then will be sent at the next look
+			 */
+	bool owes_gone : 1; /* the owner knows of it, and so has to hear of its end */
+	bool is_dirty : 1, is_awaiting : 1, is_news : 1, is_unread : 1;
+	bool counted[N_COUNTS];
+	uint8_t there_distance;
+	enum zapi_route_state state : 8;
+	enum zapi_route_state told : 8;
+
+	uint32_t tag; /* the owner's word, too */
+	uint32_t metric;
+	uint32_t there_tag; /* the feed's */
+	uint32_t there_metric;
 	uint32_t sent_metric;
 
-	/* The notifications' word. */
-	bool installed;
-	const char *trouble; /* why zebra does not use it; NULL: nothing known */
-
-	bool mend; /* lost without our doing, twice within a second: sent again at the next look */
-	struct mono mended;
-	bool later; /* changed too often of late: what it is then will be sent at the next look */
+	uint32_t n_burst; /* orders given since burst */
+	uint32_t tries;
 	struct mono burst;
-	unsigned n_burst;  /* orders given since */
+	struct mono mended;
 	struct mono since; /* when it began to wait for zebra */
 	uint64_t barrier;  /* answered: zebra has read what we sent */
-	unsigned tries;
 
-	enum zapi_route_state state;
+	const char
+		*trouble; /* why zebra does not use it, by its notifications; NULL: nothing known */
 	const char *reason;
-	enum zapi_route_state told;
 	const char *told_reason;
-	bool owes_gone; /* the owner knows of it, and so has to hear of its end */
-	bool counted[N_COUNTS];
-
-	bool is_dirty, is_awaiting, is_news, is_unread;
 	TAILQ_ENTRY(route) dirty_link, awaiting_link, news_link, unread_link;
 };
 

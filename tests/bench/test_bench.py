@@ -69,8 +69,8 @@ def test_bench_store() -> None:
     assert list(found) == [f'of no interest, {many}', f'announced, {announced}'] and all_positive(found)
     assert list(files) == [f'documents, {announced}', f'a list, {announced}'] and all_positive(files)
     octets, blocks = ([float(cells[i]) for cells in found.values()] for i in (0, 1))
-    assert octets[0] < 310 and octets[1] < 1400
-    assert blocks[0] < 1.1 and blocks[1] < 12
+    assert octets[0] < 310 and octets[1] < 1100
+    assert blocks[0] < 1.1 and blocks[1] < 9
 
 
 @pytest.mark.parametrize('release', RELEASES, ids=lambda release: f'frr-{release}')
