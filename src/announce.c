@@ -142,8 +142,7 @@ const struct claim *vip_claim(const struct vip *vip)
 	const struct claim *claim, *best = NULL;
 
 	/* The order of arrival must not matter: of those that are up, the first by name. */
-	LIST_FOREACH(claim, &vip->claims, linked)
-	{
+	LIST_FOREACH (claim, &vip->claims, linked) {
 		bool up = reason_is_up(claim->verdict.reason);
 		bool best_up = best && reason_is_up(best->verdict.reason);
 

@@ -370,7 +370,7 @@ static void print_rows(
 		fprintf(out, "%s is not announced, because %s\n", subject, text);
 		print_service(out, view->daemon, service);
 		print_node(out, view->daemon);
-		print_rules(out, &row->verdict, text);
+		print_rules(out, &verdicts[i], text);
 	}
 }
 
