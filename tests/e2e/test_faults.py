@@ -2,7 +2,7 @@
 
 One row per fault: how it begins and ends, and within which time of its end all is as it should be. While it lasts no
 healthy service may be withdrawn, unless the row says that nothing else is possible. On real FRR and a real API server.
-(A ledger without room is in the unit tests: this kernel needs none.)
+(A ledger without room, which this kernel needs none of, is in tests/integration/test_ledger.py.)
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import pytest
 from cluster import apply, bound, operator_state, populate, prefixes, service, set_ready
 from cosmolet import NODE, Cosmolet
 from kube import ApiError, KubeApi
-from lab import RELEASES, Lab, ReleaseMissing, frr_root
+from lab import NODE_V6, RELEASES, Lab, ReleaseMissing, frr_root
 from sandbox import execute, wait_until
 
 LONG = bool(os.environ.get('COSMOLET_TEST_LONG'))
@@ -171,6 +171,14 @@ def interface_flaps(world: World) -> Iterator[None]:
     world.lab.node.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
 
 
+def uplink_flaps(world: World) -> Iterator[None]:
+    """The way to the ToR: the sessions end with it."""
+    world.lab.node.run(['ip', 'link', 'set', 'uplink', 'down'], check=True)
+    yield
+    world.lab.node.run(['ip', 'link', 'set', 'uplink', 'up'], check=True)
+    world.lab.node.run(['ip', 'address', 'replace', f'{NODE_V6}/64', 'dev', 'uplink', 'nodad'], check=True)  # it went with the link
+
+
 def netlink_overruns(world: World) -> Iterator[None]:
     """More news than the socket holds while nobody reads it, and all of ours is gone when somebody does."""
     assert world.daemon.process
@@ -234,7 +242,7 @@ MATRIX = [
     Row(api_killed, 15), Row(api_partitioned, 5), Row(api_frozen, 5), Row(api_slow, 5), Row(etcd_killed, 15),
     Row(zebra_killed, 20, costs_all=True), Row(zebra_stopped, 5), Row(frr_upgraded, 20, costs_all=True, long=True),
     Row(bgpd_killed, 20, costs_all=True), Row(cosmolet_killed, 5), Row(cosmolet_terminated, 5), Row(cosmolet_stopped, 5),
-    Row(interface_flaps, 3), Row(netlink_overruns, 3), Row(config_broken, 2), Row(clock_jumps, 5),
+    Row(interface_flaps, 3), Row(uplink_flaps, 20, costs_all=True), Row(netlink_overruns, 3), Row(config_broken, 2), Row(clock_jumps, 5),
 ]
 
 

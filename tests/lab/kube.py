@@ -93,7 +93,7 @@ class KubeApi:
                 env={**os.environ, 'ETCD_UNSUPPORTED_ARCH': 'arm64'})
         ready = self._etcd_ready if server == 'etcd' else lambda: self._apiserver_ready(PORTS[server])
         self.starting = True
-        wait_until(lambda: self._alive(server) and ready(), 120, server, interval=0.05, explain=self.tail)
+        wait_until(lambda: self._alive(server) and ready(), 300, server, interval=0.05, explain=self.tail)
         self.starting = False
 
     def stop(self, server: str = 'apiserver', number: int = signal.SIGTERM) -> None:
