@@ -24,6 +24,7 @@
 
 #define KEEP_LIMIT     mono_s(5)
 #define WITHDRAW_LIMIT mono_s(15)
+#define STOP_MARGIN    mono_s(5)
 #define ADVICE_FIRST   mono_s(2) /* when addresses are bound, mostly */
 #define ADVICE_EVERY   mono_s(300)
 #define LOCK_RETRY     mono_s(1)
@@ -471,8 +472,18 @@ static void on_drained(struct loop_timer *timer)
 	withdraw_all(container_of(timer, struct daemon, stop_timer));
 }
 
+/* How long the end may take. */
+static struct mono stop_limit(const struct config *config)
+{
+	int64_t drain_s =
+		config->announce_on_stop == ON_STOP_DRAIN ? config->announce_drain_seconds : 0;
+
+	return mono_add(mono_s(drain_s), mono_add(WITHDRAW_LIMIT, STOP_MARGIN));
+}
+
 static void stop(struct daemon *daemon)
 {
+	notify_stopping(daemon->notify, stop_limit(daemon->config));
 	switch (daemon->config->announce_on_stop) {
 	case ON_STOP_KEEP:
 		zapi_finish(daemon->zapi, ZAPI_FINISH_KEEP, KEEP_LIMIT, on_kept, daemon);
@@ -898,6 +909,23 @@ static int build_http(struct daemon *daemon)
 	return r < 0 ? fail("http", error ? error : "no descriptors") : 0;
 }
 
+static char *how_it_goes(void *data)
+{
+	const struct daemon *daemon = data;
+	auto_free char *missing = daemon_missing(daemon);
+	const char *error = daemon->config_error;
+	const struct vip *vip;
+	size_t n = 0;
+
+	if (daemon->stopping)
+		return xstrdup("stopping");
+	vec_foreach (&daemon->announce.vips, vip, i)
+		n += vip_state(vip) == VIP_ANNOUNCED;
+	return xasprintf("%zu address%s announced%s%s%s%s", n, n == 1 ? "" : "es",
+		missing ? "; waiting for " : "", missing ? missing : "",
+		error ? "; the configuration is refused: " : "", error ? error : "");
+}
+
 /* Everything but the cluster: what it takes to undo as well. */
 static int build_routing(
 	struct daemon *daemon, loop_signal_fn *on_signals, void (*on_routes)(void *data))
@@ -940,6 +968,7 @@ static int build(struct daemon *daemon)
 				"file=%s", daemon->config->path);
 		if (is_other_file(daemon)) /* changed when nobody watched it */
 			loop_job_queue(daemon->loop, &daemon->reload_job, on_reload_job);
+		daemon->notify = notify_new(daemon->loop, how_it_goes, daemon);
 	}
 	return r;
 }
@@ -947,6 +976,7 @@ static int build(struct daemon *daemon)
 static void tear_down(struct daemon *daemon)
 {
 	loop_job_stop(&daemon->reload_job);
+	daemon->notify = notify_free(daemon->notify);
 	daemon->filewatch = filewatch_free(daemon->filewatch);
 	daemon->http = http_free(daemon->http);
 	daemon->gate = gate_free(daemon->gate);

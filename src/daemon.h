@@ -21,6 +21,7 @@
 #include "journal.h"
 #include "loopback.h"
 #include "metrics.h"
+#include "notify.h"
 #include "planner.h"
 #include "policy.h"
 #include "rival.h"
@@ -57,6 +58,7 @@ struct daemon {
 	struct stale stale;
 	struct gate *gate; /* NULL: there is none, or it is behind us */
 	struct http *http;
+	struct notify *notify; /* NULL: nobody wants to know */
 	struct loop_timer stop_timer;
 	struct loop_timer lock_timer;
 	struct loop_timer owner_timer; /* root waits for zebra's socket, to become its owner */
