@@ -16,6 +16,7 @@
 
 #include <getopt.h>
 #include <jansson.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 
@@ -56,11 +57,19 @@ static struct config *load_config(const char *path)
 	return NULL;
 }
 
-/* The configuration of a command that works as the daemon does, or NULL: refused. */
-static struct config *load_daemon_config(const struct call *call)
+/* For a command to which it does not matter what this node is called: a shell has no $NODE_NAME. */
+static struct config *load_config_of_any_node(const char *path)
 {
-	struct config *config = load_config(call->config_path ? call->config_path : DEFAULT_CONFIG);
+	char name[HOST_NAME_MAX + 1];
 
+	if (gethostname(name, sizeof(name)) == 0)
+		(void)setenv("NODE_NAME", name, 0);
+	return load_config(path ? path : DEFAULT_CONFIG);
+}
+
+/* Of a command that works, and logs, as the daemon does. */
+static struct config *with_log(struct config *config)
+{
 	if (config)
 		log_setup((enum log_level)config->logging_level,
 			(enum log_format)config->logging_format);
@@ -69,7 +78,8 @@ static struct config *load_daemon_config(const struct call *call)
 
 static int run_run(const struct call *call)
 {
-	struct config *config = load_daemon_config(call);
+	struct config *config =
+		with_log(load_config(call->config_path ? call->config_path : DEFAULT_CONFIG));
 
 	if (!config)
 		return EXIT_CONFIG;
@@ -79,15 +89,14 @@ static int run_run(const struct call *call)
 
 static int run_withdraw(const struct call *call)
 {
-	auto_config struct config *config = load_daemon_config(call);
+	auto_config struct config *config = with_log(load_config_of_any_node(call->config_path));
 
 	return config ? daemon_withdraw(config) : EXIT_CONFIG;
 }
 
 static int run_zebra(const struct call *call)
 {
-	auto_config struct config *config =
-		load_config(call->config_path ? call->config_path : DEFAULT_CONFIG);
+	auto_config struct config *config = load_config_of_any_node(call->config_path);
 
 	if (!config)
 		return EXIT_CONFIG;
@@ -157,7 +166,7 @@ static int find_whom(const struct call *call, struct whom *out)
 		out->server.listen = xstrdup(DEFAULT_LISTEN);
 		return 0;
 	}
-	config = out->config = load_config(call->config_path ? call->config_path : DEFAULT_CONFIG);
+	config = out->config = load_config_of_any_node(call->config_path);
 	if (!config)
 		return EXIT_CONFIG;
 	if (!*config->http_listen) {
