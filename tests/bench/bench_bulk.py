@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from common import Client, Shell, median, processor_time, reload, vtysh_file, vtysh_route, wait_received
+from common import Client, Shell, median, processor_time, reload, route, vtysh_file, vtysh_route, wait_received
 from gobgp import OURS as GOBGP
 from gobgp import Gobgp
 from lab import NODE_AS, RELEASES, Lab
@@ -95,7 +95,7 @@ def others(lab: Lab, n: int, few: int, is_affordable: Callable[[str, int], bool]
     ways: dict[str, Callable[[str], Row]] = {
         f'a vtysh per route ({few})': lambda name: by_shell(lab, name, few, lambda: [vtysh_route(i) for i in range(few)]),
         'one vtysh -f': lambda name: by_shell(lab, name, n, lambda: [vtysh_file(lab.node, n)]),
-        'frr-reload.py': lambda name: by_shell(lab, name, n, lambda: [reload(lab.node, range(n))]),
+        'frr-reload.py': lambda name: by_shell(lab, name, n, lambda: [reload(lab.node, map(route, range(n)))]),
         f'a gobgp per route ({few})': lambda name: by_gobgp(lab, name, few, True),
         'gobgp, one stream': lambda name: by_gobgp(lab, name, n, False),
     }

@@ -2,12 +2,10 @@
 """How long after a pod's readiness was written does the ToR hear of it? With a real API server, real FRR, a real clock.
 
 One pod of many services turns not ready and ready again. Measured is the time from the write (the PATCH is sent, the
-manifest is renamed) to the moment at which the ToR's bgpd logs the update of the service's IPv4 address. Beside it, in
-the same network, stands the way of loops: list every 30 s, then one vtysh for each service; of that only the vtysh part is
-measured, and the mean time until the next round added on paper. And FRR by itself: a static route told to its staticd over
-an open session comes and goes; less than that nobody can take who announces through zebra.
+manifest is renamed) to the moment at which the ToR's bgpd logs the update of the service's IPv4 address. In the same run,
+in the same network: the floor, that is a client of zebra's socket that does nothing but write prepared octets; a static
+route told to staticd over an open session; and two other ways from the API server to BGP (others.py).
 """
-
 from __future__ import annotations
 
 import argparse
@@ -20,14 +18,17 @@ from typing import Callable
 
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / 'lab'), str(TESTS / 'e2e')]
-from cluster import populate, set_ready, v4, v6  # noqa: E402
-from common import Figures, Shell, figures_line, figures_ratio, print_heading, wait_update  # noqa: E402
+from bench_single import by_client  # noqa: E402
+from cluster import set_ready, v4, v6  # noqa: E402
+from common import Figures, figures_line, figures_ratio, median, p99, populate, print_heading, wait_update  # noqa: E402
 from cosmolet import NODE, Cosmolet, pod, service  # noqa: E402
 from kube import KubeApi  # noqa: E402
-from lab import NODE_AS, RELEASES, TAG, Lab  # noqa: E402
-from sandbox import public_directory  # noqa: E402
+from lab import RELEASES, TAG, Lab  # noqa: E402
+from others import Loop, Reload, Way  # noqa: E402
+from sandbox import public_directory, wait_until  # noqa: E402
 
-POLLING = 30.0  # seconds between two rounds of a loop
+RELOAD = f'frr-reload.py, {Reload.SECONDS:.0f} s after the first change'
+LOOP = 'a loop, one vtysh per service'
 
 
 def measure(lab: Lab, flips: list[int], write: Callable[[int, bool], None]) -> Figures:
@@ -42,15 +43,11 @@ def measure(lab: Lab, flips: list[int], write: Callable[[int, bool], None]) -> F
     return figures
 
 
-def by_api_server(lab: Lab, n: int, flips: list[int], directory: Path) -> Figures:
-    with KubeApi() as kube:
-        kube.attach(lab.node.namespace)
-        kube.node(NODE)
-        everything = populate(kube, n)
-        daemon = Cosmolet(lab.node, directory, kubernetes={
-            'source': 'cluster', 'service_account': str(kube.service_account().directory)})
-        daemon.environment.update(kube.environment)
-        return run(lab, daemon, everything, flips, lambda i, ready: set_ready(kube, f'p{i}', ready))
+def by_api_server(lab: Lab, kube: KubeApi, everything: set[str], flips: list[int], directory: Path) -> Figures:
+    daemon = Cosmolet(lab.node, directory, kubernetes={
+        'source': 'cluster', 'service_account': str(kube.service_account().directory)})
+    daemon.environment.update(kube.environment)
+    return run(lab, daemon, everything, flips, lambda i, ready: set_ready(kube, f'p{i}', ready))
 
 
 def by_manifest(lab: Lab, n: int, flips: list[int], directory: Path) -> Figures:
@@ -99,55 +96,63 @@ def by_staticd(lab: Lab, n: int, flips: list[int]) -> Figures:
     return figures
 
 
-def by_vtysh(lab: Lab, n: int, flips: list[int]) -> Figures:
-    """A round of the loop: for each service, in order, one vtysh that says what bgpd should announce."""
-    lab.node.configure(f'router bgp {NODE_AS}', 'no bgp network import-check')
-    def round_of(down: int | None) -> list[str]:
-        return [f"vtysh -c 'configure terminal' -c 'router bgp {NODE_AS}' -c 'address-family ipv4 unicast'"
-                f" -c '{'no ' if i == down else ''}network {v4(i)}/32'" for i in range(n)]
-
+def by_other(lab: Lab, way: Way, flips: list[int], spread: float) -> Figures:
+    """Takes distinct services down, and then up again, over some seconds, and waits for all of them."""
+    everything = {f'{v4(i)}/32' for i in range(way.n)}
     figures: Figures = {'announce': [], 'withdraw': []}
-    with Shell(lab.node) as shell:
-        shell.do(round_of(None))
-        lab.tor.wait_for({f'{v4(i)}/32' for i in range(n)})
-        for i in flips:
-            for kind, down in (('withdraw', i), ('announce', None)):
-                mark = time.time()
-                shell.do(round_of(down))
-                figures[kind].append(wait_update(lab, mark, kind, f'{v4(i)}/32') - mark)
+    with way:
+        lab.tor.wait_for(everything, timeout=600)
+        wait_until(lambda: way.rounds, 600, 'the first round')
+        for kind, ready in (('withdraw', False), ('announce', True)):
+            marks = {}
+            for i in flips:
+                time.sleep(random.uniform(0, 2 * spread / len(flips)))
+                marks[i] = time.time()
+                set_ready(way.kube, f'p{i}', ready)
+                way.changed()
+            figures[kind] = [wait_update(lab, mark, kind, f'{v4(i)}/32', 600) - mark for i, mark in marks.items()]
+    lab.tor.wait_for(set(), timeout=60)
     return figures
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or '').split('\n', 1)[0])
-    parser.add_argument('--flips', type=int, default=200, help='of a pod, down and up, in each source (default: %(default)s)')
-    parser.add_argument('--services', type=int, default=100, help='announced meanwhile (default: %(default)s)')
-    parser.add_argument('--loop-flips', type=int, default=5, help='flips of the loop beside it (default: %(default)s)')
+    parser.add_argument('--flips', type=int, default=500, help='of a pod, down and up, by each way (default: %(default)s)')
+    parser.add_argument('--services', type=int, default=1000, help='announced meanwhile (default: %(default)s)')
+    parser.add_argument('--other-flips', type=int, default=20, help='by the loop and the reload (default: %(default)s)')
+    parser.add_argument('--pause', type=float, default=Loop.SECONDS, help='of the loop, in seconds (default: %(default)s)')
     parser.add_argument('--release', default='8.4', choices=RELEASES, help="the node's FRR (default: %(default)s)")
     arguments = parser.parse_args()
-    n = arguments.services
+    n, Loop.SECONDS = arguments.services, arguments.pause
     flips = [random.randrange(n) for _ in range(arguments.flips)]
-    spread = [(2 * k + 1) * n // (2 * arguments.loop_flips) for k in range(arguments.loop_flips)]  # evenly over the round
-    with Lab(arguments.release) as lab, public_directory() as directory:
-        api = by_api_server(lab, n, flips, Path(directory, 'api'))
-        manifest = by_manifest(lab, n, flips, Path(directory, 'manifest'))
-        # Where there is an mgmtd, staticd takes no commands.
-        frr = None if 'mgmtd' in lab.node.daemons else by_staticd(lab, n, flips)
-        loop = by_vtysh(lab, n, spread)
+    few = random.sample(range(n), arguments.other_flips)
+    rows: dict[str, Figures] = {}
+    with Lab(arguments.release, operator_routes=False) as lab, public_directory() as directory:
+        with KubeApi() as kube:
+            kube.attach(lab.node.namespace)
+            kube.node(NODE)
+            everything = populate(kube, n)
+            rows['cosmolet, API server'] = by_api_server(lab, kube, everything, flips, Path(directory, 'api'))
+            rows['raw client of zebra, no API'] = by_client(lab, 'raw', 'static', n, arguments.flips)[0]
+            rows['cosmolet, manifests'] = by_manifest(lab, n, flips, Path(directory, 'manifest'))
+            if 'mgmtd' not in lab.node.daemons:  # where there is one, staticd takes no commands
+                rows['FRR alone, a static route'] = by_staticd(lab, n, flips)
+            rows[RELOAD] = by_other(lab, Reload(lab.node, kube, n), few, Reload.SECONDS)
+            rows[LOOP] = by_other(lab, Loop(lab.node, kube, n), few, Loop.SECONDS)
 
     print(f'From the write to the update at the ToR, ms; {n} services, FRR {arguments.release}\n')
     print_heading('flips')
-    print(figures_line('cosmolet, API server', api))
-    print(figures_line('cosmolet, manifests', manifest))
-    if frr:
-        print(figures_line('FRR alone, a static route', frr))
-    print(figures_line('a vtysh per service', loop))
-    print(figures_line(f'a vtysh per service, every {POLLING:.0f} s, on average', loop, POLLING / 2))
+    for name, figures in rows.items():
+        print(figures_line(name, figures))
+    ours, floor = rows['cosmolet, API server'], rows['raw client of zebra, no API']
     print('\nas many times as cosmolet with the API server (medians)')
-    if frr:
-        print(figures_ratio('FRR alone, a static route', frr, api))
-    print(figures_ratio('a vtysh per service', loop, api))
-    print(figures_ratio(f'a vtysh per service, every {POLLING:.0f} s, on average', loop, api, POLLING / 2))
+    for name, figures in rows.items():
+        if figures is not ours:
+            print(figures_ratio(name, figures, ours))
+    print()
+    for kind in ('announce', 'withdraw'):
+        beyond = [1000 * (of(ours[kind]) - of(floor[kind])) for of in (median, p99)]
+        print(f'{kind}: {beyond[0]:.1f} ms (median) and {beyond[1]:.1f} ms (p99) beyond the raw client')
 
 
 if __name__ == '__main__':

@@ -11,8 +11,8 @@ import random
 import time
 from typing import Callable
 
-from common import (Client, Figures, Shell, address, figures_line, figures_ratio, print_heading, reload, vtysh_route,
-                    wait_received, wait_update)
+from common import (Client, Figures, Shell, address, figures_line, figures_ratio, print_heading, reload, route,
+                    vtysh_route, wait_received, wait_update)
 from lab import NODE_AS, RELEASES, Lab
 
 KINDS = {'announce': 'add', 'withdraw': 'del'}
@@ -81,7 +81,7 @@ def main() -> None:
             rows[f'cosmolet, {word}'], rows[f'cosmolet, {word}: zebra confirms'] = by_client(lab, 'ours', word, n, changes)
             rows[f'raw client, {word}'], rows[f'raw client, {word}: zebra confirms'] = by_client(lab, 'raw', word, n, changes)
         rows['a vtysh'] = by_shell(lab, n, few, vtysh_route)
-        rows['frr-reload.py'] = by_shell(lab, n, few, lambda i, no: reload(lab.node, range(i, i + (not no))))
+        rows['frr-reload.py'] = by_shell(lab, n, few, lambda i, no: reload(lab.node, map(route, range(i, i + (not no)))))
     floor = rows['raw client, openfabric: zebra confirms']
 
     print(f'From the change to the update at the ToR, ms; {n} routes beside it, FRR {arguments.release}\n')

@@ -6,11 +6,14 @@ import os
 import statistics
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterable
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TESTS / 'lab'))
+sys.path[:0] = [str(TESTS / 'lab'), str(TESTS / 'e2e')]
+from cluster import pod, prefixes, service, set_ready, v4, v6  # noqa: E402
+from kube import KubeApi  # noqa: E402
 from lab import NODE_V4, TAG, Lab, Router  # noqa: E402
 from sandbox import wait_until  # noqa: E402
 
@@ -132,6 +135,21 @@ class Shell:
         self.close()
 
 
+def populate(kube: KubeApi, n: int) -> set[str]:
+    """What cluster.populate() makes, by several connections: kubectl would take minutes."""
+    services, pods = (f'/api/v1/namespaces/default/{kind}' for kind in ('services', 'pods'))
+
+    def make(i: int) -> None:
+        kube.request('POST', services, service(f's{i}', type='LoadBalancer', clusterIP=v4(i)))
+        kube.set_ingress(f's{i}', [v6(i)])
+        kube.request('POST', pods, pod(f'p{i}', f's{i}'))
+        set_ready(kube, f'p{i}')
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(make, range(n)))
+    return prefixes(*range(n))
+
+
 def processor_time(pid: int) -> float:
     """Seconds that all threads of a process have had."""
     return sum(int(task.read_text().split()[0]) for task in Path('/proc', str(pid), 'task').glob('*/schedstat')) / 1e9
@@ -147,12 +165,12 @@ def vtysh_file(node: Router, n: int, no: bool = False) -> str:
     return 'vtysh -f /etc/frr/routes'
 
 
-def reload(node: Router, indices: range) -> str:
-    """The command that makes FRR's configuration what it was, and these routes."""
+def reload(node: Router, routes: Iterable[str], how: str = '--reload') -> str:
+    """The command that makes FRR's configuration what it was, and these routes; or (--test) says what that would take."""
     text = node.vtysh('show running-config').split('frr version', 1)[-1]
     kept = [line for line in text.splitlines()[1:] if f'blackhole tag {TAG}' not in line]
-    (node.directory / 'etc' / 'wanted.conf').write_text('\n'.join([*kept[:-1], *map(route, indices), 'end', '']))
-    return '/usr/lib/frr/frr-reload.py --reload /etc/frr/wanted.conf'
+    (node.directory / 'etc' / 'wanted.conf').write_text('\n'.join([*kept[:-1], *routes, 'end', '']))
+    return f'/usr/lib/frr/frr-reload.py {how} /etc/frr/wanted.conf'
 
 
 def session(lab: Lab, peer: str = NODE_V4) -> dict[str, Any]:

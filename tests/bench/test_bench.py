@@ -19,7 +19,7 @@ RELEASES = ['7.5', '8.4', '10.3', '10.7'] if LONG else ['8.4']
 
 def bench(name: str, *options: str) -> str:
     done = subprocess.run([sys.executable, Path(__file__).with_name(f'bench_{name}.py'), *options], text=True,
-                          capture_output=True, timeout=3600 if LONG else 180)
+                          capture_output=True, timeout=7200 if LONG else 400)
     if 'ReleaseMissing' in done.stderr:
         pytest.skip(done.stderr.splitlines()[-1])
     assert done.returncode == 0, done.stderr
@@ -38,11 +38,22 @@ def all_positive(table: dict[str, list[str]]) -> bool:
 
 
 def test_bench_flip() -> None:
-    figures, ratios = tables(bench('flip', '--flips=3', '--services=5', '--loop-flips=2'))
-    rows = ['cosmolet, API server', 'cosmolet, manifests', 'FRR alone, a static route', 'a vtysh per service',
-            'a vtysh per service, every 30 s, on average']
-    assert list(figures) == rows and list(ratios) == rows[2:]
+    options = [] if LONG else ['--flips=3', '--services=5', '--other-flips=2', '--pause=1']
+    output = bench('flip', *options)
+    figures, ratios = tables(output)
+    rows = ['cosmolet, API server', 'raw client of zebra, no API', 'cosmolet, manifests', 'FRR alone, a static route',
+            'frr-reload.py, 3 s after the first change', 'a loop, one vtysh per service']
+    assert list(figures) == rows and list(ratios) == rows[1:]
     assert len(figures[rows[0]]) == 5 and all_positive(figures) and all_positive(ratios)
+    assert len(re.findall(r'^(?:announce|withdraw): -?[\d.]+ ms \(median\) and -?[\d.]+ ms \(p99\) beyond the raw client$', output, re.M)) == 2
+
+
+def test_bench_load() -> None:
+    output = bench('load', *([] if LONG else ['--services=20', '--seconds=1']))
+    figures, = tables(output)
+    assert list(figures) == ['idle', 'flips'] and all(len(cells) == 2 for cells in figures.values())
+    assert 0 <= float(figures['idle'][0]) < 5 and all(float(cells[1]) > 1 for cells in figures.values())
+    assert re.search(r'; [1-9]\d* flips in a second$', output, re.M)
 
 
 @pytest.mark.parametrize('release', RELEASES, ids=lambda release: f'frr-{release}')
