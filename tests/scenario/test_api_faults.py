@@ -6,6 +6,7 @@ FRR and the ToR are real, so "stays" means that the ToR hears nothing.
 from __future__ import annotations
 
 import json
+import random
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,57 @@ def still_works(world: World) -> None:
 
 def warnings(world: World, *words: str) -> list[str]:
     return world.daemon.log_lines('level=warn', *words)
+
+
+# More than a real API server can bring
+
+def test_thousands_of_changes(world: World) -> None:
+    """10,000 services, and 5,000 changes of them as fast as they can be written: a thousand a second take a part of a core at most,
+    none is lost, and nothing is listed again. (A kube-apiserver on such a machine writes some hundred a second.)"""
+    def one(i: int, address: int) -> dict[str, Any]:
+        return service(f'm{i}', [f'10.97.{address >> 8}.{address & 255}'], selector={'app': f'a{i}'})
+
+    def delete(name: str) -> None:
+        with world.api.lock:
+            world.api.version += 1
+            gone = world.api.store['services'].pop(name)
+            gone['metadata']['resourceVersion'] = str(world.api.version)
+        world.api.send('services', event('DELETED', gone))
+
+    def wanted() -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, each in world.api.store['services'].items():
+            for ip in each['spec']['clusterIPs']:
+                found.setdefault(ip, []).append(f'default/{name}')
+        return {ip: sorted(names) for ip, names in found.items()}
+
+    def known() -> dict[str, list[str]]:
+        return {a['address']: a['services'] for a in world.daemon.status()['addresses']}
+
+    def spent() -> float:
+        assert world.daemon.process
+        return int(Path(f'/proc/{world.daemon.process.pid}/schedstat').read_text().split()[0]) / 1e9
+
+    n, changes, choose = 10_000, 5_000, random.Random(4)
+    world.api.put(*(one(i, i) for i in range(n)))
+    wait_until(lambda: known() == wanted(), 60, 'all services', interval=0.5)
+    lists = {name: stream['lists'] for name, stream in world.daemon.streams().items()}
+    before, begin = spent(), time.monotonic()
+    for _ in range(changes):
+        i = choose.randrange(n)
+        if choose.random() < 0.2 and f'm{i}' in world.api.store['services']:
+            delete(f'm{i}')
+        else:
+            world.api.put(one(i, choose.randrange(n)))
+    written = time.monotonic() - begin
+    wait_until(lambda: world.daemon.streams()['services']['events'] == n + changes + 2, 60, 'all changes', interval=0.2)
+    each = (spent() - before) / changes
+    print(f'{changes / written:.0f} changes/s written, {1e6 * each:.0f} us of the processor each')
+    assert each < 0.0005
+    assert known() == wanted()
+    assert {name: stream['lists'] for name, stream in world.daemon.streams().items()} == lists
+    assert {a for a, state in world.daemon.states().items() if state == 'announced'} == {p.split('/')[0] for p in EVERYTHING}
+    assert world.lab.tor.events(world.mark) == []
 
 
 # Within an open watch
