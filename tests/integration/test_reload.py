@@ -75,9 +75,19 @@ def test_live(make: Any) -> None:
     daemon.wait_states(UP)
     lab.tor.wait_for(WEB)
     daemon.wait_log('"msg":"announce"', V4)
+    # How much is logged, too.
+    change(daemon, 'logging', level='error')
+    wait_until(lambda: metric(daemon, 'config_reloads_total{result="applied"}') == 3, 5, 'another level', explain=daemon.tail)
+    change(daemon, 'services', min_ready=2)
+    daemon.wait_states(DOWN)
+    assert not daemon.log_lines('"msg":"withdraw"')
+    daemon.settings['logging']['level'] = 'info'
+    change(daemon, 'services', min_ready=1)
+    daemon.wait_states(UP)
+    assert len(daemon.log_lines('"msg":"announce"', V4)) == 2
     # Nothing was made anew for it.
     assert daemon.process.pid == pid and daemon.status()['zebra']['connects'] == connects
-    assert metric(daemon, 'config_reloads_total{result="applied"}') == 2
+    assert metric(daemon, 'config_reloads_total{result="applied"}') == 5
     daemon.process.send_signal(signal.SIGHUP)
     wait_until(lambda: metric(daemon, 'config_reloads_total{result="unchanged"}') >= 1, 5, 'an unchanged file', explain=daemon.tail)
 
