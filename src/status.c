@@ -195,6 +195,14 @@ static void set_neighbors(json_t *json, const struct bgpview *view, const struct
 	json_object_set_new(json, "neighbors", names);
 }
 
+static void set_class(json_t *json, const struct config_class *class)
+{
+	if (class->name && class->by_policy)
+		set_string(json, "policy", class->name);
+	else if (class->name)
+		set_string(json, "class", class->name);
+}
+
 static json_t *address_json(const struct daemon *daemon, const struct view_address *address)
 {
 	const struct view_row *deciding = address->deciding;
@@ -217,9 +225,7 @@ static json_t *address_json(const struct daemon *daemon, const struct view_addre
 		set_string(json, "kind", address_kind_text(deciding->verdict.kind));
 		set_string(json, "reason", reason_word(deciding->verdict.reason));
 		set_string(json, "why", why);
-		if (deciding->verdict.class->name)
-			set_string(json, deciding->verdict.class->by_policy ? "policy" : "class",
-				deciding->verdict.class->name);
+		set_class(json, deciding->verdict.class);
 	}
 	for (size_t i = 0; i < address->n_rows; i++) {
 		const struct k8s_meta *meta = &address->rows[i].service->meta;
