@@ -761,8 +761,7 @@ char *verdict_text(const struct config *config, const struct verdict *verdict)
 				: "it is outside services.allow of the configuration");
 	case REASON_NODE_ADDRESS: return xstrdup("it is an address of this node itself");
 	case REASON_NODE_EXCLUDED: return xstrdup("the node has the label " LABEL_EXCLUDE);
-	case REASON_NODE_DRAINED:
-		return xasprintf("the node is drained: %s", verdict->drained);
+	case REASON_NODE_DRAINED: return xasprintf("the node is drained: %s", verdict->drained);
 	case REASON_NODE_NETWORK: return xstrdup("the node's condition NetworkUnavailable is True");
 	case REASON_NODE_NOT_READY: return xstrdup("the node's condition Ready is not True");
 	case REASON_NODE_OUT_OF_SERVICE:
