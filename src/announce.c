@@ -841,14 +841,7 @@ void announce_init(struct announce *announce, struct loop *loop, const struct co
 
 void announce_configure(struct announce *announce, const struct config *config)
 {
-	struct owner *owner;
-
 	announce->config = config;
-	/* Those that cannot be decided anew now are not told anew either. */
-	vec_foreach (&announce->owners, owner, i) {
-		for (size_t j = 0; j < owner->n_claims; j++)
-			owner->claims[j].verdict.class = &config->defaults;
-	}
 }
 
 void announce_deinit(struct announce *announce)

@@ -131,10 +131,7 @@ void announce_reclass(struct announce *announce, const char *namespace, const ch
  */
 void announce_synced(struct announce *announce);
 
-/*
- * Another configuration, which must outlive this, or other policies: nothing is borrowed of those
- * before any more. Every service is then to be told anew.
- */
+/* Another configuration, which must outlive this; every service is then to be told anew. */
 void announce_configure(struct announce *announce, const struct config *config);
 
 /* The loopback's news. error: why it cannot be bound, or NULL. */

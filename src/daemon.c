@@ -43,10 +43,8 @@ static void follow_policies(struct daemon *daemon)
 	if (policies->revision == daemon->cluster.policies_revision && !policies->stale)
 		return;
 	policies->revision = daemon->cluster.policies_revision;
-	if (!policies_follow(policies, daemon->config, &daemon->cluster.policies))
-		return;
-	announce_configure(&daemon->announce, daemon->config);
-	planner_touch_all(&daemon->planner);
+	if (policies_follow(policies, daemon->config, &daemon->cluster.policies))
+		planner_touch_all(&daemon->planner);
 }
 
 static void before_round(void *data)

@@ -124,13 +124,18 @@ bool prefix_contains(const struct prefix *outer, const struct prefix *inner)
 bool prefix_is_special(const struct prefix *p)
 {
 	/* RFC 6890 and its updates: "this network", loopback, link-local, multicast and above. */
-	static const char *const special[] = {"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16",
-		"224.0.0.0/3", "::/127", "fe80::/10", "ff00::/8"};
+	static const struct prefix special[] = {
+		{.family = AF_INET, .len = 8},
+		{.family = AF_INET, .len = 8, .addr = {127}},
+		{.family = AF_INET, .len = 16, .addr = {169, 254}},
+		{.family = AF_INET, .len = 3, .addr = {224}},
+		{.family = AF_INET6, .len = 127},
+		{.family = AF_INET6, .len = 10, .addr = {0xfe, 0x80}},
+		{.family = AF_INET6, .len = 8, .addr = {0xff}},
+	};
 
 	for (size_t i = 0; i < N_ELEMENTS(special); i++) {
-		struct prefix outer;
-
-		if (prefix_parse(special[i], &outer) && prefix_contains(&outer, p))
+		if (prefix_contains(&special[i], p))
 			return true;
 	}
 	return false;
