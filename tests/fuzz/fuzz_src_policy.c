@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct config *config;
 	static char name[] = "p", good[] = "{\"settings\":{\"metric\":7}}";
-	auto_free char *spec = xstrndup((const char *)data, size);
+	auto_free char *spec = xcalloc(size + 1, 1);
 	struct k8s_object object = {.resource = K8S_ANNOUNCEMENTPOLICIES,
 		.meta = {.namespace = name, .name = name},
 		.policy = {.spec = good}};
@@ -55,6 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct policies policies;
 	const struct policy *policy;
 
+	memcpy(spec, data, size);
 	if (!json || strlen(spec) != size)
 		return 0;
 	if (!config)

@@ -74,8 +74,10 @@ static bool put(const char *name, const char *spec)
 
 static bool drop(const char *name)
 {
-	cluster_take(&cluster,
-		&(struct k8s_event){.type = K8S_EVENT_DELETED, .object = policy(name, NULL)});
+	struct k8s_object *object = policy(name, NULL);
+
+	cluster_take(&cluster, &(struct k8s_event){.type = K8S_EVENT_DELETED, .object = object});
+	k8s_object_free(object);
 	return follow();
 }
 
