@@ -15,7 +15,8 @@
 
 #define ANSWER_MAX  65536
 #define LIMIT       mono_s(2)
-#define WAITING_MAX 1000 /* more are not asked for */
+#define SETTLE      mono_ms(200) /* an address that appears is a kernel route first, then connected */
+#define WAITING_MAX 1000         /* more are not asked for */
 
 struct rival {
 	struct loop *loop;
@@ -27,6 +28,7 @@ struct rival {
 	struct prefix asked;
 	struct vty *vty; /* NULL: nothing is asked */
 	struct loop_job next_job;
+	struct loop_timer settle_timer;
 };
 
 static void on_next(struct loop_job *job);
@@ -128,6 +130,7 @@ struct rival *rival_free(struct rival *r)
 	if (!r)
 		return NULL;
 	loop_job_stop(&r->next_job);
+	loop_timer_stop(&r->settle_timer);
 	r->vty = vty_free(r->vty);
 	vec_deinit(&r->waiting, free);
 	free(r->path);
@@ -136,11 +139,19 @@ struct rival *rival_free(struct rival *r)
 	return NULL;
 }
 
+static void on_settled(struct loop_timer *timer)
+{
+	struct rival *r = container_of(timer, struct rival, settle_timer);
+
+	if (!r->vty)
+		loop_job_queue(r->loop, &r->next_job, on_next);
+}
+
 void rival_ask(struct rival *r, const struct prefix *prefix)
 {
 	if (r->waiting.n >= WAITING_MAX || vec_find(&r->waiting, prefix))
 		return;
 	vec_insert(&r->waiting, xmemdup(prefix, sizeof(*prefix)));
-	if (!r->vty)
-		loop_job_queue(r->loop, &r->next_job, on_next);
+	if (!r->settle_timer.loop)
+		loop_timer_after(r->loop, &r->settle_timer, SETTLE, on_settled);
 }

@@ -201,7 +201,7 @@ class Run:
         reports.chmod(0o1777)
         variables = {name: f'{self.children.environment[name]}:log_path={reports}/report'
                      for name in ('ASAN_OPTIONS', 'UBSAN_OPTIONS')}
-        self.pytest(suite, 'scenario', 'build-clang', **variables)
+        self.pytest(suite, 'scenario', 'build-clang', at_once=BY_FILE, **variables)
         complaints = [path.read_text(errors='replace') for path in sorted(reports.iterdir())]
         for text in complaints:
             print(text)
@@ -226,7 +226,7 @@ class Run:
 
     def scenario(self, suite: Suite) -> None:
         if self.prepare('build', suite):
-            self.pytest(suite, 'scenario')
+            self.pytest(suite, 'scenario', at_once=BY_FILE)
 
     def integration(self, suite: Suite) -> None:
         if self.prepare('build', suite):

@@ -510,10 +510,14 @@ class Lab:
             for family in ('ip', 'ipv6'):
                 routes = json.loads(self.node.vty('zebra', f'show {family} route json', timeout=3) or '{}')
                 found |= {(prefix, e['protocol'], e['distance'], e.get('tag', 0)) for prefix, entries in routes.items()
-                          for e in entries if not prefix.startswith('fe80:')}
+                          for e in entries if not prefix.startswith('fe80:') and e['protocol'] != 'local'}  # FRR 10.2 and later
         except (OSError, ValueError):
             return None
         return found
+
+    def renounce(self) -> None:
+        """FRR itself loses what others have: check() does not ask for it any more."""
+        self._born = None
 
     def check(self) -> None:
         """Is everything of others still there? Not asked while zebra is away."""
