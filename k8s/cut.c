@@ -181,6 +181,7 @@ static void key_of_list(struct cut *cut)
 static void leave_out(struct cut *cut)
 {
 	cut->size = cut->member_at;
+	cut->text[cut->size] = '\0'; /* nothing more may come: what follows may be too large */
 	cut->skip = cut->depth;
 	cut->mode = SKIP_INNER;
 }
