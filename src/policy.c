@@ -471,10 +471,11 @@ const struct policy *policies_find(const struct policies *policies,
 
 char *policy_field(const struct policy *policy)
 {
-	const char *end = policy->error ? strstr(policy->error, ": ") : NULL;
+	const char *error = policy->error ? policy->error : "";
+	const char *end = strstr(error, ": ");
 
-	return xstrndup(
-		policy->error ? policy->error : "", end ? (size_t)(end - policy->error) : 0);
+	/* A key's name can be so long that the error has been cut within it. */
+	return xstrndup(error, end ? (size_t)(end - error) : strlen(error));
 }
 
 size_t policies_invalid(const struct policies *policies)
