@@ -13,15 +13,11 @@
 
 #include "text.h"
 
-struct event_node {
-	struct k8s_event event;
-	TAILQ_ENTRY(event_node) queued;
-};
+#define ROOM_FIRST 16
 
 void events_init(struct events *events, struct loop *loop, void (*notify)(void *data), void *data)
 {
 	*events = (struct events){.loop = loop, .notify = notify, .data = data};
-	TAILQ_INIT(&events->queue);
 	TAILQ_INIT(&events->streams);
 }
 
@@ -34,15 +30,27 @@ void events_deinit(struct events *events)
 		k8s_event_deinit(&event);
 }
 
+/* One block for all of them: nodes would stand between the objects of a list, and leave holes. */
+static struct k8s_event *push(struct event_queue *queue)
+{
+	if (queue->end == queue->room) {
+		queue->room = MAX(2 * queue->room, (size_t)ROOM_FIRST);
+		queue->events = xrealloc(queue->events, queue->room * sizeof(*queue->events));
+	}
+	return &queue->events[queue->end++];
+}
+
 bool events_pop(struct events *events, struct k8s_event *out)
 {
-	struct event_node *node = TAILQ_FIRST(&events->queue);
+	struct event_queue *queue = &events->queue;
 
-	if (!node)
+	if (queue->first == queue->end)
 		return false;
-	TAILQ_REMOVE(&events->queue, node, queued);
-	*out = node->event;
-	free(node);
+	*out = queue->events[queue->first++];
+	if (queue->first == queue->end) {
+		free(queue->events);
+		*queue = (struct event_queue){0};
+	}
 	return true;
 }
 
@@ -59,17 +67,16 @@ static void notify_owner(struct loop_job *job)
 	events->notify(events->data);
 }
 
-/* Takes the object and the text. */
+/* Takes the object and the text. What it returns is good until the next one. */
 static struct k8s_event *say(struct events *events, enum k8s_event_type type, unsigned stream,
 	struct k8s_object *object, char *text)
 {
-	struct event_node *node = xmalloc(sizeof(*node));
+	struct k8s_event *event = push(&events->queue);
 
-	node->event = (struct k8s_event){
+	*event = (struct k8s_event){
 		.type = type, .stream = stream, .object = object, .text = text_clean(text)};
-	TAILQ_INSERT_TAIL(&events->queue, node, queued);
 	loop_job_queue(events->loop, &events->job, notify_owner);
-	return &node->event;
+	return event;
 }
 
 void events_warn(struct events *events, char *text)

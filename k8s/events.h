@@ -7,8 +7,12 @@
 
 #include <cosmolet/k8s.h>
 
-struct event_node;
 struct stream;
+
+struct event_queue {
+	struct k8s_event *events;
+	size_t first, end, room;
+};
 
 /* Embedded in the source; the reflectors or files put their events in. */
 struct events {
@@ -16,7 +20,7 @@ struct events {
 	void (*notify)(void *data);
 	void *data;
 	struct loop_job job;
-	TAILQ_HEAD(, event_node) queue;
+	struct event_queue queue;
 	TAILQ_HEAD(, stream) streams;
 	unsigned last_stream;
 	bool complete; /* all streams that SYNCED waits for are there */

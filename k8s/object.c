@@ -112,12 +112,13 @@ static void slice_deinit(struct k8s_endpointslice *slice)
 
 struct k8s_object *k8s_object_free(struct k8s_object *object)
 {
-	if (!object)
-		return NULL;
-	if (object->packed) {
-		free(object);
-		return NULL;
-	}
+	free(object);
+	return NULL;
+}
+
+/* What one that is being read holds. */
+static void object_deinit(struct k8s_object *object)
+{
 	switch (object->resource) {
 	case K8S_SERVICES: service_deinit(&object->service); break;
 	case K8S_PODS: pod_deinit(&object->pod); break;
@@ -133,8 +134,6 @@ struct k8s_object *k8s_object_free(struct k8s_object *object)
 	free(object->meta.resource_version);
 	map_deinit(&object->meta.labels);
 	map_deinit(&object->meta.annotations);
-	free(object);
-	return NULL;
 }
 
 static char *copy(const char *text)
@@ -515,19 +514,19 @@ int object_read(enum k8s_resource resource, const json_t *json, const char *anno
 	struct k8s_object **out, char **out_problem, struct object_fault *out_fault)
 {
 	struct decode d = {.annotation_prefix = annotation_prefix ? annotation_prefix : ""};
-	struct k8s_object *object = xcalloc(1, sizeof(*object));
+	struct k8s_object object = {.resource = resource};
 
-	object->resource = resource;
 	if (!json_is_object(json))
 		decode_fail(&d, NULL, NULL, xstrdup("expected an object"));
-	read_object(&d, json, object);
+	read_object(&d, json, &object);
 	if (d.fault.text) {
 		free(d.problem);
-		k8s_object_free(object);
+		object_deinit(&object);
 		*out_fault = d.fault;
 		return -EBADMSG;
 	}
-	*out = object_pack(object);
+	*out = object_pack(&object);
+	object_deinit(&object);
 	*out_problem = sum_up(&d);
 	return 0;
 }

@@ -43,8 +43,8 @@ struct object_wanted {
 void object_wanted_init(struct object_wanted *out, enum k8s_resource resource,
 	const char *annotation_prefix, bool labels);
 
-/* Moves it into one allocation; never NULL. The old one is gone. */
-struct k8s_object *object_pack(struct k8s_object *object);
+/* A copy of it and of all that it points to, in one allocation; never NULL, for free(). */
+struct k8s_object *object_pack(const struct k8s_object *object);
 
 /* "ns/name" or "name", as far as the JSON tells; never NULL, for free(). */
 char *object_name(const json_t *json);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Objects are read into a dozen allocations, and kept by the ten thousand. So each is moved into
+ * Objects are read into a dozen allocations, and kept by the ten thousand. So each is copied into
  * one block once it is whole: half the memory, and freed at once.
  *
  * The hard idea is to lay it out twice by the same code: once to count, once to copy.
@@ -109,7 +109,6 @@ static void lay_out(struct block *block, const struct k8s_object *from)
 
 	if (!to)
 		to = &scratch;
-	to->packed = true;
 	switch (from->resource) {
 	case K8S_SERVICES: place_service(block, &from->service, &to->service); break;
 	case K8S_PODS: place_pod(block, &from->pod, &to->pod); break;
@@ -124,13 +123,12 @@ static void lay_out(struct block *block, const struct k8s_object *from)
 	place_meta(block, &from->meta, &to->meta);
 }
 
-struct k8s_object *object_pack(struct k8s_object *object)
+struct k8s_object *object_pack(const struct k8s_object *object)
 {
 	struct block block = {0};
 
 	lay_out(&block, object);
 	block = (struct block){.at = xmalloc(block.size)};
 	lay_out(&block, object);
-	k8s_object_free(object);
 	return (struct k8s_object *)(void *)block.at;
 }

@@ -23,7 +23,7 @@
 
 #define USER_AGENT       "cosmolet (+https://cosmolet.platformbuilds.io)"
 #define CONNECT_LIMIT_MS 10000L
-#define BUFFER_SIZE      65536L
+#define BUFFER_SIZE      16384L
 #define IDLE_TICK_MS     1000
 
 struct requests {

@@ -158,12 +158,14 @@ struct k8s_announcement_policy {
 		     */
 };
 
-/* One object, reduced to what cosmolet reads. Every string but those noted is non-NULL. */
+/*
+ * One object, reduced to what cosmolet reads; all that it points to is in the same allocation.
+ * Every string but those noted is non-NULL.
+ */
 struct k8s_object {
 	enum k8s_resource resource;
 	unsigned stream; /* the one it came by */
 	bool listed;     /* for whoever keeps the object; false when it comes */
-	bool packed;     /* all that it points to is in the same allocation */
 	struct k8s_meta meta;
 	union {
 		struct k8s_service service;
