@@ -16,9 +16,9 @@
 
 static void on_job(struct loop_job *job);
 
-struct name {
-	char *namespace;
-	char *name;
+struct name { /* the two texts are in the same allocation */
+	const char *namespace;
+	const char *name;
 	struct trace trace; /* in changed: of the event that touched it first */
 	bool undecided;     /* in by_slices: they are not known yet */
 	char *text;         /* in complaints: what was said */
@@ -36,31 +36,30 @@ static void name_destroy(void *item)
 {
 	struct name *name = item;
 
-	free(name->namespace);
-	free(name->name);
 	free(name->text);
 	free(name);
 }
 
 static struct name *name_new(const char *namespace, const char *name)
 {
-	struct name *copy = xmalloc(sizeof(*copy));
+	size_t n_namespace = strlen(namespace) + 1, n_name = strlen(name) + 1;
+	struct name *copy = xmalloc(sizeof(*copy) + n_namespace + n_name);
+	char *texts = (char *)(copy + 1);
 
-	*copy = (struct name){.namespace = xstrdup(namespace), .name = xstrdup(name)};
+	*copy = (struct name){.namespace = memcpy(texts, namespace, n_namespace),
+		.name = memcpy(texts + n_namespace, name, n_name)};
 	return copy;
 }
 
-/* EndpointSlices */
-
-static struct name *find_by_slices(
-	const struct planner *planner, const char *namespace, const char *name)
+static struct name *name_find(const struct vec *names, const char *namespace, const char *name)
 {
-	auto_free char *ns = xstrdup(namespace);
-	auto_free char *own = xstrdup(name);
-	struct name wanted = {.namespace = ns, .name = own};
+	struct name wanted = {
+		.namespace = (char *)(uintptr_t) namespace, .name = (char *)(uintptr_t)name};
 
-	return vec_find(&planner->by_slices, &wanted);
+	return vec_find(names, &wanted);
 }
+
+/* EndpointSlices */
 
 /* For cluster.knows_slices: it is known only of those that were asked for, and have been listed. */
 static bool knows_slices(const void *data, const char *namespace, const char *name)
@@ -68,7 +67,7 @@ static bool knows_slices(const void *data, const char *namespace, const char *na
 	const struct planner *planner = data;
 	unsigned stream, selection;
 
-	if (!planner->k8s || !find_by_slices(planner, namespace, name))
+	if (!planner->k8s || !name_find(&planner->by_slices, namespace, name))
 		return false;
 	return !k8s_endpointslices_stream(planner->k8s, namespace, &stream, &selection) ||
 	       cluster_is_listed(planner->cluster, stream, selection);
@@ -223,14 +222,14 @@ void planner_hold(struct planner *planner, bool held)
 void planner_touch(void *data, const char *namespace, const char *name)
 {
 	struct planner *planner = data;
-	struct name *entry = name_new(namespace, name);
+	struct name *entry;
 
-	entry->trace = trace_begin(loop_now(planner->loop));
 	loop_job_queue(planner->loop, &planner->job, on_job);
-	if (vec_find(&planner->changed, entry))
-		name_destroy(entry);
-	else
-		vec_insert(&planner->changed, entry);
+	if (name_find(&planner->changed, namespace, name))
+		return;
+	entry = name_new(namespace, name);
+	entry->trace = trace_begin(loop_now(planner->loop));
+	vec_insert(&planner->changed, entry);
 }
 
 void planner_touch_all(struct planner *planner)
