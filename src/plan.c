@@ -13,45 +13,7 @@
 
 #include <string.h>
 
-#define LABEL_EXCLUDE        "node.kubernetes.io/exclude-from-external-load-balancers"
-#define TAINT_SCALE_DOWN     "ToBeDeletedByClusterAutoscaler"
-#define TAINT_OUT_OF_SERVICE "node.kubernetes.io/out-of-service"
-
-static const char *const reason_words[N_REASONS] = {
-	[REASON_READY] = "ready",
-	[REASON_TERMINATING] = "terminating_but_serving",
-	[REASON_DEGRADED] = "degraded",
-	[REASON_DELETED] = "service_deleted",
-	[REASON_DELETING] = "service_deleting",
-	[REASON_EXTERNAL_NAME] = "external_name",
-	[REASON_HEADLESS] = "headless",
-	[REASON_NAMESPACE] = "namespace",
-	[REASON_NAMESPACE_SELECTOR] = "namespace_selector",
-	[REASON_OPTED_OUT] = "opted_out",
-	[REASON_NO_ADDRESS] = "no_address",
-	[REASON_KIND] = "address_kind",
-	[REASON_CLASS] = "load_balancer_class",
-	[REASON_PROXY] = "ip_mode_proxy",
-	[REASON_SPECIAL] = "special_address",
-	[REASON_NOT_ALLOWED] = "not_allowed",
-	[REASON_NODE_ADDRESS] = "node_address",
-	[REASON_NODE_EXCLUDED] = "node_excluded",
-	[REASON_NODE_DRAINED] = "node_drained",
-	[REASON_NODE_NETWORK] = "node_network_unavailable",
-	[REASON_NODE_NOT_READY] = "node_not_ready",
-	[REASON_NODE_OUT_OF_SERVICE] = "node_out_of_service",
-	[REASON_NODE_OF_CLASS] = "node_of_class",
-	[REASON_API_SERVER] = "api_server",
-	[REASON_SLICES_UNKNOWN] = "endpoint_slices_unknown",
-	[REASON_NO_SLICES] = "no_endpoint_slices",
-	[REASON_NO_PODS] = "no_pods",
-	[REASON_NOT_READY] = "not_ready",
-};
-
-const char *reason_word(enum reason reason)
-{
-	return reason_words[reason];
-}
+#define TAINT_SCALE_DOWN "ToBeDeletedByClusterAutoscaler"
 
 bool reason_is_up(enum reason reason)
 {
@@ -353,7 +315,7 @@ static bool is_excluded(const struct matter *matter)
 	if (!withdraws_on(matter, WITHDRAW_ON_EXCLUDE_LABEL) ||
 		matter->verdict->kind == KIND_CLUSTER_IP)
 		return false;
-	text = k8s_map_get(&matter->node->meta.labels, LABEL_EXCLUDE);
+	text = k8s_map_get(&matter->node->meta.labels, NODE_LABEL_EXCLUDE);
 	if (text)
 		(void)parse_bool(text, &excluded);
 	return text && excluded;
@@ -373,7 +335,7 @@ static bool is_not_ready(const struct matter *matter)
 static bool is_out_of_service(const struct matter *matter)
 {
 	return withdraws_on(matter, WITHDRAW_ON_OUT_OF_SERVICE) &&
-	       is_tainted(matter->node, TAINT_OUT_OF_SERVICE);
+	       is_tainted(matter->node, NODE_TAINT_OUT_OF_SERVICE);
 }
 
 static bool is_not_of_class(const struct matter *matter)
@@ -400,8 +362,10 @@ static void count_pod(
 {
 	const struct k8s_pod *pod = &object->pod;
 
-	if (pod->phase == K8S_PHASE_SUCCEEDED || pod->phase == K8S_PHASE_FAILED)
+	if (pod->phase == K8S_PHASE_SUCCEEDED || pod->phase == K8S_PHASE_FAILED) {
+		tally->ended++;
 		return;
+	}
 	tally->selected++;
 	if (pod->n_ips && !has_family(pod, family)) {
 		tally->other_family++;
@@ -505,8 +469,7 @@ static bool is_api_server(const struct matter *matter)
 	       !strcmp(object->meta.name, "kubernetes");
 }
 
-/* How many pods are needed; a share is of those that could serve this family, and at least one. */
-static uint64_t needed(const struct verdict *verdict)
+uint64_t verdict_needs(const struct verdict *verdict)
 {
 	uint64_t able = verdict->tally.selected - verdict->tally.other_family;
 
@@ -521,7 +484,7 @@ static enum reason judge_tally(const struct verdict *verdict)
 	/* As kube-proxy: those that terminate count if there are no others. */
 	unsigned serving = tally->ready ? tally->ready : tally->serving;
 
-	if (serving >= needed(verdict))
+	if (serving >= verdict_needs(verdict))
 		return tally->ready ? REASON_READY : REASON_TERMINATING;
 	if (serving && verdict->class->degraded_tag)
 		return REASON_DEGRADED;
@@ -636,6 +599,7 @@ static void judge(const struct config *config, const struct cluster *cluster,
 
 	verdict->min_ready = min_ready_of(config, object, verdict->class);
 	verdict->drained = cluster->drained;
+	verdict->load_balancer_class = object->service.load_balancer_class;
 	verdict->reason = ask_rules(&matter);
 	if (verdict->reason == REASON_READY)
 		verdict->reason = judge_pods(config, cluster, object, verdict);
@@ -671,117 +635,4 @@ size_t plan_service(const struct config *config, const struct cluster *cluster,
 		judge(config, cluster, object, &verdicts[i]);
 	*out = verdicts;
 	return n;
-}
-
-/* Words. */
-
-/* ", 2 are needed"; "" where one suffices. For free(). */
-static char *needed_text(const struct verdict *verdict)
-{
-	uint64_t n = needed(verdict);
-
-	if (verdict->min_ready < 0)
-		return xasprintf(", %llu are needed (min_ready: %lld%%)", (unsigned long long)n,
-			(long long)-verdict->min_ready);
-	return n > 1 ? xasprintf(", %llu are needed (min_ready)", (unsigned long long)n)
-		     : xstrdup("");
-}
-
-static char *pods_text(const struct verdict *verdict)
-{
-	const struct tally *tally = &verdict->tally;
-	auto_free char *need = needed_text(verdict);
-	auto_free char *example =
-		tally->example
-			? xasprintf("; %s: %s", tally->example,
-				  tally->example_reason ? tally->example_reason : "not Ready")
-			: xstrdup("");
-	auto_free char *family =
-		tally->other_family
-			? xasprintf("; %u without an IPv%d address", tally->other_family,
-				  family_number(verdict->address.family))
-			: xstrdup("");
-
-	return xasprintf("%u of %u %s %s ready%s%s%s", tally->ready, tally->selected,
-		verdict->by_slices ? "endpoints" : "pods",
-		verdict->cluster ? "in the cluster are" : "on this node are", need, family,
-		example);
-}
-
-char *verdict_text(const struct config *config, const struct verdict *verdict)
-{
-	switch (verdict->reason) {
-	case REASON_READY:
-	case REASON_NOT_READY: return pods_text(verdict);
-	case REASON_TERMINATING:
-		return xasprintf("no %s is ready, but %u that terminate still serve",
-			verdict->cluster     ? "endpoint in the cluster"
-			: verdict->by_slices ? "endpoint on this node"
-					     : "pod on this node",
-			verdict->tally.serving);
-	case REASON_DEGRADED: {
-		auto_free char *pods = pods_text(verdict);
-
-		return xasprintf("%s: degraded", pods);
-	}
-	case REASON_DELETED: return xstrdup("the service is gone");
-	case REASON_DELETING: return xstrdup("the service is being deleted");
-	case REASON_EXTERNAL_NAME:
-		return xstrdup(
-			"the service is of type ExternalName: a DNS alias without addresses");
-	case REASON_HEADLESS:
-		return xstrdup(
-			"the service is headless (clusterIP: None): no proxy serves its addresses");
-	case REASON_NAMESPACE:
-		return xstrdup(
-			"its namespace is not among services.namespaces of the configuration");
-	case REASON_NAMESPACE_SELECTOR:
-		return xasprintf("services.namespace_selector of the configuration (%s) does not "
-				 "select its namespace",
-			config->services_namespace_selector);
-	case REASON_OPTED_OUT: return xstrdup("its annotation " ANNOTATION_ANNOUNCE " says so");
-	case REASON_NO_ADDRESS: return xstrdup("it has no address yet");
-	case REASON_KIND:
-		return xasprintf("%s is not among services.addresses of the configuration",
-			address_kind_text(verdict->kind));
-	case REASON_CLASS:
-		return xstrdup(
-			"its loadBalancerClass is not among services.load_balancer_classes of the "
-			"configuration");
-	case REASON_PROXY:
-		return xstrdup(
-			"its load balancer delivers to the nodes' own addresses (ipMode: Proxy)");
-	case REASON_SPECIAL:
-		return xstrdup("it is a loopback, link-local, multicast or unspecified address");
-	case REASON_NOT_ALLOWED:
-		return xstrdup(
-			verdict->kind == KIND_EXTERNAL_IP
-				? "external IPs are announced only inside services.allow of the "
-				  "configuration"
-				: "it is outside services.allow of the configuration");
-	case REASON_NODE_ADDRESS: return xstrdup("it is an address of this node itself");
-	case REASON_NODE_EXCLUDED: return xstrdup("the node has the label " LABEL_EXCLUDE);
-	case REASON_NODE_DRAINED: return xasprintf("the node is drained: %s", verdict->drained);
-	case REASON_NODE_NETWORK: return xstrdup("the node's condition NetworkUnavailable is True");
-	case REASON_NODE_NOT_READY: return xstrdup("the node's condition Ready is not True");
-	case REASON_NODE_OUT_OF_SERVICE:
-		return xstrdup("the node has the taint " TAINT_OUT_OF_SERVICE);
-	case REASON_NODE_OF_CLASS:
-		return xasprintf("this node is not among the nodes of the %s %s (%s)",
-			verdict->class->by_policy ? "policy" : "class", verdict->class->name,
-			verdict->class->nodes);
-	case REASON_API_SERVER:
-		return xstrdup("it is the API server's own service: its endpoints name no node");
-	case REASON_SLICES_UNKNOWN:
-		return xstrdup(
-			"its EndpointSlices are not known yet; until then all stays as it is");
-	case REASON_NO_SLICES:
-		return xstrdup("the service has no selector, and there is no EndpointSlice for it");
-	case REASON_NO_PODS:
-		return xstrdup(!verdict->by_slices ? "the service selects no pod on this node"
-			       : verdict->cluster  ? "it has no endpoint in the cluster"
-						   : "none of its endpoints is on this node");
-	case N_REASONS: break;
-	}
-	abort();
 }

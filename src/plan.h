@@ -56,6 +56,7 @@ struct tally {
 	unsigned ready;
 	unsigned serving; /* terminating, but still Ready */
 	unsigned other_family;
+	unsigned ended;      /* Succeeded or Failed; not in selected */
 	const char *example; /* a pod that is not ready; borrowed from the cluster. NULL: none */
 	const char *example_reason;
 };
@@ -73,6 +74,7 @@ struct verdict {
 		*class;      /* of the configuration or a policy; NULL without address */
 	int64_t min_ready;   /* as the class or the annotation has it */
 	const char *drained; /* why the node is; a literal. NULL: it is not */
+	const char *load_balancer_class; /* as the service has it; NULL: it has none */
 };
 
 /*
@@ -101,8 +103,14 @@ const char *plan_drain_trigger(const struct config *config, const struct k8s_obj
  */
 char *plan_complaint(const struct config *config, const struct k8s_object *service);
 
+/* How many must be ready; a share is of those that could serve this family, and at least one. */
+uint64_t verdict_needs(const struct verdict *verdict);
+
 /* One sentence for people: "2 of 3 pods on this node are ready". For free(). */
 char *verdict_text(const struct config *config, const struct verdict *verdict);
+
+#define NODE_LABEL_EXCLUDE        "node.kubernetes.io/exclude-from-external-load-balancers"
+#define NODE_TAINT_OUT_OF_SERVICE "node.kubernetes.io/out-of-service"
 
 #define ANNOTATION_PREFIX    "cosmolet.platformbuilds.io/"
 #define ANNOTATION_ANNOUNCE  ANNOTATION_PREFIX "announce"
