@@ -622,6 +622,12 @@ static void on_signal(void *data, int signo)
 		ways[daemon->config->announce_on_stop]);
 	daemon->stopping = true;
 	stop(daemon);
+	if (daemon->again && !daemon->later_signal) {
+		log_info("daemon", "stopping when the parts are there again, which is at once",
+			"signal=%s", strsignal(signo));
+		daemon->later_signal = signo;
+		return;
+	}
 }
 
 /* One cosmolet per zebra: a second one would fight over the same routes. */
@@ -634,6 +640,16 @@ static int lock_zebra(struct daemon *daemon)
 
 	if (fd < 0)
 		return 0;
+/* What came while a former life ended with its routes kept: only this one can take them back. */
+static void on_signal_job(struct loop_job *job)
+{
+	struct daemon *daemon = container_of(job, struct daemon, signal_job);
+	int signo = daemon->later_signal;
+
+	daemon->later_signal = 0;
+	on_signal(daemon, signo);
+}
+
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return -EBUSY;
 	daemon->lock_fd = fd;
@@ -976,6 +992,8 @@ static void tear_down(struct daemon *daemon)
 	loop_job_stop(&daemon->reload_job);
 	daemon->notify = notify_free(daemon->notify);
 	daemon->filewatch = filewatch_free(daemon->filewatch);
+		if (daemon->later_signal)
+			loop_job_queue(daemon->loop, &daemon->signal_job, on_signal_job);
 	daemon->http = http_free(daemon->http);
 	daemon->gate = gate_free(daemon->gate);
 	stale_deinit(&daemon->stale);
@@ -984,6 +1002,7 @@ static void tear_down(struct daemon *daemon)
 	daemon->bgpview = bgpview_free(daemon->bgpview);
 	daemon->bgpd = bgpd_free(daemon->bgpd);
 	if (daemon->initialised) {
+	loop_job_stop(&daemon->signal_job);
 		drain_deinit(&daemon->drain);
 		planner_deinit(&daemon->planner);
 		announce_deinit(&daemon->announce);
@@ -1022,6 +1041,7 @@ static void begin(struct daemon *daemon, struct config *config)
 /* A configuration that nobody can live with (a port that is taken, say) gives way. */
 static int go_back(struct daemon *daemon, struct config **config, struct config **before)
 {
+		.later_signal = daemon->later_signal,
 	if (!*before)
 		return 1;
 	log_err("config", "cannot be used; going back to the one before");

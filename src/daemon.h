@@ -40,6 +40,8 @@ struct daemon {
 	struct filewatch *filewatch;
 	struct stat file; /* the configuration's, as it was read last */
 	struct loop_job reload_job;
+	struct loop_job signal_job;
+	int later_signal;   /* came amid a rebuilding; the next life obeys */
 	char *config_error; /* why the file is not what we run with; NULL: it is */
 	struct loop *loop;
 	struct metrics metrics;

@@ -205,3 +205,20 @@ def test_changed_while_made_anew(make: Any) -> None:
     daemon.wait_log('msg=changed', 'announce.tag', more_than=lines)
     assert daemon.stop() == 0
     assert set(lab.tor.services()) == WEB
+
+
+@pytest.mark.parametrize('way', ['withdraw', 'drain'])
+def test_stopped_while_made_anew(make: Any, way: str) -> None:
+    """The former life has let go of its routes, so the next one must take them back before the process ends."""
+    lab, daemon = make()
+    change(daemon, 'announce', on_stop=way, drain_seconds=1)
+    daemon.wait_log('msg=changed', 'announce.on_stop')
+    lab.node.signal('zebra', signal.SIGSTOP)  # so that the former life cannot end yet
+    change(daemon, 'frr', stale_seconds=77)
+    daemon.wait_log('msg=changed', 'frr.stale_seconds')
+    daemon.process.send_signal(signal.SIGTERM)
+    daemon.wait_log('when the parts are there again')
+    lab.node.signal('zebra', signal.SIGCONT)
+    assert daemon.process.wait(20) == 0, daemon.tail()
+    lab.tor.wait_for(set())
+    assert not {a['local'] for a in lab.node.addresses('lo')} & {V4, V6}
