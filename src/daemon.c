@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -25,6 +26,7 @@
 #define KEEP_LIMIT     mono_s(5)
 #define WITHDRAW_LIMIT mono_s(15)
 #define STOP_MARGIN    mono_s(5)
+#define TRIM_AFTER     mono_s(1) /* when all that follows from a list is done */
 #define ADVICE_FIRST   mono_s(2) /* when addresses are bound, mostly */
 #define ADVICE_EVERY   mono_s(300)
 #define LOCK_RETRY     mono_s(1)
@@ -127,6 +129,13 @@ static void on_stale(void *data)
 
 /* The source's events */
 
+/* A list comes at once, and is known in pieces of which few stay. */
+static void on_trim_timer(struct loop_timer *timer)
+{
+	(void)timer;
+	malloc_trim(0);
+}
+
 static void log_problem(struct daemon *daemon, const char *stream, const char *text)
 {
 	unsigned suppressed;
@@ -162,6 +171,7 @@ static void take_source_event(struct daemon *daemon, struct k8s_event *event)
 	case K8S_EVENT_DELETED: cluster_take(&daemon->cluster, event); break;
 	case K8S_EVENT_LIST_END:
 		cluster_take(&daemon->cluster, event);
+		loop_timer_after(daemon->loop, &daemon->trim_timer, TRIM_AFTER, on_trim_timer);
 		if (event->selection)
 			planner_slices_changed(&daemon->planner);
 		break;
@@ -612,6 +622,12 @@ static void on_signal(void *data, int signo)
 		daemon->again = false;
 		return;
 	}
+	if (daemon->again && !daemon->later_signal) {
+		log_info("daemon", "stopping when the parts are there again, which is at once",
+			"signal=%s", strsignal(signo));
+		daemon->later_signal = signo;
+		return;
+	}
 	if (daemon->stopping) {
 		log_warn("daemon", "a second signal: leaving at once", "signal=%s",
 			strsignal(signo));
@@ -622,12 +638,16 @@ static void on_signal(void *data, int signo)
 		ways[daemon->config->announce_on_stop]);
 	daemon->stopping = true;
 	stop(daemon);
-	if (daemon->again && !daemon->later_signal) {
-		log_info("daemon", "stopping when the parts are there again, which is at once",
-			"signal=%s", strsignal(signo));
-		daemon->later_signal = signo;
-		return;
-	}
+}
+
+/* What came while a former life ended with its routes kept: only this one can take them back. */
+static void on_signal_job(struct loop_job *job)
+{
+	struct daemon *daemon = container_of(job, struct daemon, signal_job);
+	int signo = daemon->later_signal;
+
+	daemon->later_signal = 0;
+	on_signal(daemon, signo);
 }
 
 /* One cosmolet per zebra: a second one would fight over the same routes. */
@@ -640,16 +660,6 @@ static int lock_zebra(struct daemon *daemon)
 
 	if (fd < 0)
 		return 0;
-/* What came while a former life ended with its routes kept: only this one can take them back. */
-static void on_signal_job(struct loop_job *job)
-{
-	struct daemon *daemon = container_of(job, struct daemon, signal_job);
-	int signo = daemon->later_signal;
-
-	daemon->later_signal = 0;
-	on_signal(daemon, signo);
-}
-
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return -EBUSY;
 	daemon->lock_fd = fd;
@@ -982,6 +992,8 @@ static int build(struct daemon *daemon)
 				"file=%s", daemon->config->path);
 		if (is_other_file(daemon)) /* changed when nobody watched it */
 			loop_job_queue(daemon->loop, &daemon->reload_job, on_reload_job);
+		if (daemon->later_signal)
+			loop_job_queue(daemon->loop, &daemon->signal_job, on_signal_job);
 		daemon->notify = notify_new(daemon->loop, how_it_goes, daemon);
 	}
 	return r;
@@ -990,10 +1002,9 @@ static int build(struct daemon *daemon)
 static void tear_down(struct daemon *daemon)
 {
 	loop_job_stop(&daemon->reload_job);
+	loop_job_stop(&daemon->signal_job);
 	daemon->notify = notify_free(daemon->notify);
 	daemon->filewatch = filewatch_free(daemon->filewatch);
-		if (daemon->later_signal)
-			loop_job_queue(daemon->loop, &daemon->signal_job, on_signal_job);
 	daemon->http = http_free(daemon->http);
 	daemon->gate = gate_free(daemon->gate);
 	stale_deinit(&daemon->stale);
@@ -1002,7 +1013,6 @@ static void tear_down(struct daemon *daemon)
 	daemon->bgpview = bgpview_free(daemon->bgpview);
 	daemon->bgpd = bgpd_free(daemon->bgpd);
 	if (daemon->initialised) {
-	loop_job_stop(&daemon->signal_job);
 		drain_deinit(&daemon->drain);
 		planner_deinit(&daemon->planner);
 		announce_deinit(&daemon->announce);
@@ -1014,6 +1024,7 @@ static void tear_down(struct daemon *daemon)
 	loop_timer_stop(&daemon->lock_timer);
 	loop_timer_stop(&daemon->owner_timer);
 	loop_timer_stop(&daemon->advice_timer);
+	loop_timer_stop(&daemon->trim_timer);
 	drop_advice(daemon);
 	daemon->loop = loop_free(daemon->loop);
 	if (daemon->lock_fd >= 0)
@@ -1030,6 +1041,7 @@ static void begin(struct daemon *daemon, struct config *config)
 		.started = daemon->started,
 		.config_error = daemon->config_error,
 		.gate_passed = daemon->gate_passed,
+		.later_signal = daemon->later_signal,
 		.file = daemon->file,
 		.drain = {.signalled = daemon->drain.signalled},
 	};
@@ -1041,7 +1053,6 @@ static void begin(struct daemon *daemon, struct config *config)
 /* A configuration that nobody can live with (a port that is taken, say) gives way. */
 static int go_back(struct daemon *daemon, struct config **config, struct config **before)
 {
-		.later_signal = daemon->later_signal,
 	if (!*before)
 		return 1;
 	log_err("config", "cannot be used; going back to the one before");

@@ -65,6 +65,7 @@ struct daemon {
 	struct loop_timer lock_timer;
 	struct loop_timer owner_timer; /* root waits for zebra's socket, to become its owner */
 	struct loop_timer advice_timer;
+	struct loop_timer trim_timer;
 	char *advice[SYSCTL_ADVICE]; /* about sysctls, as it was logged */
 	size_t n_advice;
 	struct log_limit problem_limit;
