@@ -431,6 +431,47 @@ def test_through_a_proxy(server: KubeApi) -> None:
     proxy.wait(10)
 
 
+def connections(probe: Probe) -> int:
+    return len(execute(probe.namespace, 'ss', '--no-header', '--tcp', '--numeric', 'state', 'established').splitlines())
+
+
+def test_over_http_1(server: KubeApi) -> None:
+    """Something in front of the server ends TLS, and knows nothing of HTTP/2: a connection for each watch instead of one for all."""
+    account, directory, port = server.service_account(), server.directory, PORT + 1000
+    text = json.loads(account.kubeconfig.read_text())
+    text['clusters'][0]['cluster']['server'] = f'https://{ADDRESS}:{port}'
+    config = account.directory / 'http-1.kubeconfig'
+    config.write_text(json.dumps(text))
+    keys = f'cert={directory}/server.crt,key={directory}/server.key,verify=0'
+    argv = ['socat', f'OPENSSL-LISTEN:{port},pf=ip4,bind={ADDRESS},reuseaddr,fork,{keys}',
+            f'OPENSSL:{ADDRESS}:{PORT},cafile={directory}/ca.crt,commonname=localhost']
+
+    def start() -> subprocess.Popen[Any]:
+        return server.sandbox.popen(server.namespace_name, argv, process_group=0)
+
+    def end(relay: subprocess.Popen[Any]) -> None:
+        os.killpg(relay.pid, signal.SIGKILL)  # it has a child for each connection
+        relay.wait(10)
+
+    relay = start()
+    probe = Probe(server, config)
+    probe.wait_for('synced', 30)
+    converges(server, probe)
+    direct = Probe(server, account.kubeconfig)
+    direct.wait_for('synced', 30)
+    assert connections(direct) == 1 < len(probe.dump()[1]) == connections(probe)
+    direct.close()
+    since, lists = len(probe.lines), probe.lists()
+    end(relay)
+    probe.wait_for('down services', 10, since)
+    server.request('PATCH', f'{SERVICES}/s0', {'metadata': {'labels': {'after': 'http-1'}}})
+    relay = start()
+    converges(server, probe)
+    assert probe.lists() == lists
+    probe.close()
+    end(relay)
+
+
 def test_namespaces(server: KubeApi) -> None:
     """Some exist, one does not (yet), and nothing else is known of."""
     for name in ('blue', 'green'):
