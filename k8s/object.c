@@ -116,8 +116,7 @@ struct k8s_object *k8s_object_free(struct k8s_object *object)
 	return NULL;
 }
 
-/* What one that is being read holds. */
-static void object_deinit(struct k8s_object *object)
+void object_deinit(struct k8s_object *object)
 {
 	switch (object->resource) {
 	case K8S_SERVICES: service_deinit(&object->service); break;
@@ -134,6 +133,7 @@ static void object_deinit(struct k8s_object *object)
 	free(object->meta.resource_version);
 	map_deinit(&object->meta.labels);
 	map_deinit(&object->meta.annotations);
+	*object = (struct k8s_object){.resource = object->resource};
 }
 
 static char *copy(const char *text)
@@ -526,7 +526,6 @@ int object_read(enum k8s_resource resource, const json_t *json, const char *anno
 		return -EBADMSG;
 	}
 	*out = object_pack(&object);
-	object_deinit(&object);
 	*out_problem = sum_up(&d);
 	return 0;
 }

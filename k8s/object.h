@@ -43,8 +43,10 @@ struct object_wanted {
 void object_wanted_init(struct object_wanted *out, enum k8s_resource resource,
 	const char *annotation_prefix, bool labels);
 
-/* A copy of it and of all that it points to, in one allocation; never NULL, for free(). */
-struct k8s_object *object_pack(const struct k8s_object *object);
+/* Frees all that one points to that was not packed; it points to nothing afterwards. */
+void object_deinit(struct k8s_object *object);
+/* Moves it and all that it points to into one allocation; never NULL. Then as object_deinit(). */
+struct k8s_object *object_pack(struct k8s_object *object);
 
 /* "ns/name" or "name", as far as the JSON tells; never NULL, for free(). */
 char *object_name(const json_t *json);

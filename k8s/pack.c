@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Objects are read into a dozen allocations, and kept by the ten thousand. So each is copied into
+ * Objects are read into a dozen allocations, and kept by the ten thousand. So each is moved into
  * one block once it is whole: half the memory, and freed at once.
  *
  * The hard idea is to lay it out twice by the same code: once to count, once to copy.
@@ -123,12 +123,15 @@ static void lay_out(struct block *block, const struct k8s_object *from)
 	place_meta(block, &from->meta, &to->meta);
 }
 
-struct k8s_object *object_pack(const struct k8s_object *object)
+struct k8s_object *object_pack(struct k8s_object *object)
 {
 	struct block block = {0};
+	char *at;
 
 	lay_out(&block, object);
-	block = (struct block){.at = xmalloc(block.size)};
+	at = xmalloc(block.size);
+	block = (struct block){.at = at};
 	lay_out(&block, object);
-	return (struct k8s_object *)(void *)block.at;
+	object_deinit(object);
+	return (struct k8s_object *)(void *)at;
 }

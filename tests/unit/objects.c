@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "objects.h"
 
+#include "../../k8s/object.h"
 #include "unit.h"
 
 #include <cosmolet/yaml.h>
@@ -33,20 +34,25 @@ static void add_prefix(struct prefix **list, size_t *n, const char *text)
 	(*list)[(*n)++] = host(text);
 }
 
+static struct k8s_object begin(enum k8s_resource resource, const char *key)
+{
+	const char *slash = strchr(key, '/');
+
+	return (struct k8s_object){.resource = resource,
+		.meta = {.namespace = xstrndup(key, slash ? (size_t)(slash - key) : 0),
+			.name = xstrdup(slash ? slash + 1 : key),
+			.uid = xstrdup(""),
+			.resource_version = xstrdup("")}};
+}
+
 static struct k8s_object *make(
 	enum k8s_resource resource, const char *key, const char *words, word_fn *fn)
 {
-	struct k8s_object *object = xcalloc(1, sizeof(*object));
+	struct k8s_object object = begin(resource, key);
 	auto_free char *copy = xstrdup(words);
-	const char *slash = strchr(key, '/');
 	char *rest = copy, *word;
 
-	object->resource = resource;
-	object->meta.namespace = xstrndup(key, slash ? (size_t)(slash - key) : 0);
-	object->meta.name = xstrdup(slash ? slash + 1 : key);
-	object->meta.uid = xstrdup("");
-	object->meta.resource_version = xstrdup("");
-	fn(object, NULL, NULL);
+	fn(&object, NULL, NULL);
 	while ((word = strsep(&rest, " "))) {
 		char *value = strchr(word, '=');
 
@@ -55,17 +61,19 @@ static struct k8s_object *make(
 		else
 			value = word + strlen(word);
 		if (!strcmp(word, "deleting"))
-			object->meta.deleting = true;
+			object.meta.deleting = true;
 		else if (!strcmp(word, "label"))
-			set_map(&object->meta.labels, value);
+			set_map(&object.meta.labels, value);
 		else if (!strcmp(word, "annotation"))
-			set_map(&object->meta.annotations, value);
+			set_map(&object.meta.annotations, value);
+		else if (!strcmp(word, "uid"))
+			str_set(&object.meta.uid, value);
 		else if (!strcmp(word, "stream"))
-			object->stream = (unsigned)strtoul(value, NULL, 10);
+			object.stream = (unsigned)strtoul(value, NULL, 10);
 		else if (*word)
-			fn(object, word, value);
+			fn(&object, word, value);
 	}
-	return object;
+	return object_pack(&object);
 }
 
 static void service_word(struct k8s_object *object, const char *word, const char *value)
@@ -212,27 +220,39 @@ struct k8s_object *namespace(const char *name, const char *words)
 	return make(K8S_NAMESPACES, name, words, namespace_word);
 }
 
-static void no_word(struct k8s_object *object, const char *word, const char *value)
-{
-	(void)object;
-	(void)word;
-	(void)value;
-}
-
 struct k8s_object *policy(const char *name, const char *spec)
 {
-	struct k8s_object *object = make(K8S_ANNOUNCEMENTPOLICIES, name, "", no_word);
+	struct k8s_object object = begin(K8S_ANNOUNCEMENTPOLICIES, name);
 	auto_ytree struct ytree *yaml = NULL;
 	struct ytree_error error;
 
 	if (!spec)
-		return object;
+		return object_pack(&object);
 	ck_assert_msg(ytree_parse(spec, strlen(spec), &yaml, &error) == 0, "%s", spec);
-	if (ytree_documents(yaml) == 0) {
-		object->policy.spec = xstrdup(spec);
-		return object;
-	}
-	object->policy.spec = json_dumps(
-		ytree_document(yaml, 0), JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
-	return object;
+	object.policy.spec = ytree_documents(yaml) == 0
+				     ? xstrdup(spec)
+				     : json_dumps(ytree_document(yaml, 0),
+					       JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	return object_pack(&object);
+}
+
+struct config *config_of(const char *yaml)
+{
+	auto_free char *path = unit_template("test-config");
+	auto_close int fd = mkstemp(path);
+	struct config *config = NULL;
+	char *error = NULL;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_gt(dprintf(fd, "node: node\n%s\n", yaml), 0);
+	ck_assert_msg(config_load(path, &config, &error) == 0, "%s", error);
+	unlink(path);
+	return config;
+}
+
+void touch_nothing(void *data, const char *namespace, const char *name)
+{
+	(void)data;
+	(void)namespace;
+	(void)name;
 }

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include "config.h"
+
 #include <cosmolet/k8s.h>
 
 struct k8s_object *service(const char *key, const char *words);
@@ -16,3 +18,8 @@ struct k8s_object *slice(const char *key, const char *words);
 struct k8s_object *namespace(const char *name, const char *words);
 /* spec: of YAML's flow style, "{priority: 1}". NULL: one too large. */
 struct k8s_object *policy(const char *name, const char *spec);
+
+/* A configuration of node "node" with these lines. */
+struct config *config_of(const char *yaml);
+/* For clusters that nobody plans for. */
+void touch_nothing(void *data, const char *namespace, const char *name);

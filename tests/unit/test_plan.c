@@ -221,27 +221,6 @@ static const struct {
 		"of=db endpoint=node:rs", .verdicts = "10.96.0.1=no_endpoint_slices"},
 };
 
-static struct config *config_of(const char *yaml)
-{
-	auto_free char *path = unit_template("test-plan");
-	auto_close int fd = mkstemp(path);
-	struct config *config = NULL;
-	char *error = NULL;
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_gt(dprintf(fd, "node: node\n%s\n", yaml), 0);
-	ck_assert_msg(config_load(path, &config, &error) == 0, "%s", error);
-	unlink(path);
-	return config;
-}
-
-static void ignore(void *data, const char *namespace, const char *name)
-{
-	(void)data;
-	(void)namespace;
-	(void)name;
-}
-
 static void take(struct cluster *cluster, struct k8s_object *object)
 {
 	struct k8s_event event = {.type = K8S_EVENT_OBJECT, .object = object};
@@ -267,7 +246,7 @@ START_TEST(decides)
 	size_t size = 0, n;
 	FILE *out = xmemstream(&got, &size);
 
-	cluster_init(&cluster, ignore, NULL);
+	cluster_init(&cluster, touch_nothing, NULL);
 	take(&cluster, service("default/web", cases[_i].service));
 	for (size_t i = 0; i < N_ELEMENTS(cases[_i].pods) && cases[_i].pods[i]; i++) {
 		auto_free char *key = xasprintf("default/pod-%zu", i);
@@ -331,7 +310,7 @@ START_TEST(routes_are_marked)
 	auto_free char *words = xasprintf(WEB "%s", marks[_i].service);
 	struct cluster cluster;
 
-	cluster_init(&cluster, ignore, NULL);
+	cluster_init(&cluster, touch_nothing, NULL);
 	take(&cluster, service("default/web", words));
 	for (unsigned i = 0; i < marks[_i].ready + marks[_i].not_ready; i++) {
 		auto_free char *key = xasprintf("default/pod-%u", i);
@@ -400,7 +379,7 @@ START_TEST(slices_are_asked_for_only_where_they_decide)
 		auto_free struct verdict *verdicts = NULL;
 		struct cluster cluster;
 
-		cluster_init(&cluster, ignore, NULL);
+		cluster_init(&cluster, touch_nothing, NULL);
 		take(&cluster, service(services[i].key, services[i].words));
 		ck_assert_uint_eq(
 			plan_service(config, &cluster, cluster.services.items[0], &verdicts), 1);
@@ -417,7 +396,7 @@ START_TEST(says_it_in_words)
 	auto_free char *text = NULL;
 	struct cluster cluster;
 
-	cluster_init(&cluster, ignore, NULL);
+	cluster_init(&cluster, touch_nothing, NULL);
 	take(&cluster, service("default/web", WEB));
 	take(&cluster, pod("default/a", WEB_POD " ready"));
 	take(&cluster, pod("default/b", WEB_POD " because=CrashLoopBackOff"));
@@ -460,7 +439,7 @@ START_TEST(triggers_drain_the_node)
 	struct cluster cluster;
 	const char *found;
 
-	cluster_init(&cluster, ignore, NULL);
+	cluster_init(&cluster, touch_nothing, NULL);
 	if (drains[_i].node)
 		take(&cluster, node("node", drains[_i].node));
 	found = plan_drain_trigger(config, cluster_node(&cluster));
@@ -477,7 +456,7 @@ START_TEST(a_drained_node_announces_nothing)
 	auto_free char *text = NULL;
 	struct cluster cluster;
 
-	cluster_init(&cluster, ignore, NULL);
+	cluster_init(&cluster, touch_nothing, NULL);
 	take(&cluster, service("default/web", WEB));
 	take(&cluster, pod("default/a", WEB_POD " ready"));
 	cluster.drained = "a test";

@@ -15,27 +15,6 @@
 	"classes: {gold: {tag: 14}, other: {tag: 15, namespaces: [shop]}}"
 #define CLASS "annotation=cosmolet.platformbuilds.io/class:"
 
-static struct config *config_of(const char *yaml)
-{
-	auto_free char *path = unit_template("test-policy");
-	auto_close int fd = mkstemp(path);
-	struct config *config = NULL;
-	char *error = NULL;
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_gt(dprintf(fd, "node: node\n%s\n", yaml), 0);
-	ck_assert_msg(config_load(path, &config, &error) == 0, "%s", error);
-	unlink(path);
-	return config;
-}
-
-static void ignore(void *data, const char *namespace, const char *name)
-{
-	(void)data;
-	(void)namespace;
-	(void)name;
-}
-
 static struct config *config;
 static struct cluster cluster;
 static struct policies policies;
@@ -44,7 +23,7 @@ static void setup(void)
 {
 	log_setup(LOG_ERR, LOG_LOGFMT);
 	config = config_of(CONFIG);
-	cluster_init(&cluster, ignore, NULL);
+	cluster_init(&cluster, touch_nothing, NULL);
 	policies_init(&policies);
 	cluster.decoded = &policies;
 }
