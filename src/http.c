@@ -50,8 +50,7 @@ bool http_parse_listen(const char *listen, struct prefix *out_host, uint16_t *ou
 	if (digits < 1 || digits > 5 || colon[1 + digits])
 		return false;
 	port = strtoul(colon + 1, NULL, 10);
-	if (port < 1 || port > UINT16_MAX || (strchr(host, ':') && !brackets) ||
-		!prefix_parse_host(host, out_host))
+	if (port < 1 || port > UINT16_MAX || !prefix_parse_host(host, out_host))
 		return false;
 	*out_port = (uint16_t)port;
 	return true;

@@ -35,7 +35,10 @@ struct http_answer {
 	void *work;
 };
 
-/* "192.0.2.1:80" or "[::1]:80". false: neither; the outputs are untouched. */
+/*
+ * "192.0.2.1:80", "[::1]:80", or "::1:80": the port must be there, so the last colon is the one
+ * before it. false: none of these; the outputs are untouched.
+ */
 must_check bool http_parse_listen(const char *listen, struct prefix *out_host, uint16_t *out_port);
 
 /* Answers one GET, on the loop's thread. */

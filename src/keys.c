@@ -177,7 +177,8 @@ const struct key keys[] = {
 	{"frr.verify_bgp_seconds", INTEGER, AT(frr_verify_bgp_seconds), "10", NULL, 1, 3600,
 		"Pause between the rounds of that; longer if bgpd needs long to answer."},
 	{"http.listen", STRING, AT(http_listen), "127.0.0.1:9474", NULL, 0, 0,
-		"`ADDRESS:PORT` of metrics, health and status; empty: off."},
+		"`ADDRESS:PORT` of metrics, health and status, an IPv6 address with brackets or "
+		"without; empty: off."},
 	{"http.token_file", STRING, AT(http_token_file), NULL, NULL, 0, 0,
 		"A file with a token that `/metrics`, `/status` and `/why` are only told to, as "
 		"`Authorization: Bearer TOKEN`; read for each request. Health, version and the "

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
+#include "http.h"
 #include "unit.h"
 
 #include <fcntl.h>
@@ -254,6 +255,12 @@ static const struct {
 	{"http: {listen: 'localhost:9474'}\n", PATH
 		":1:16: http.listen: \"localhost:9474\" is not allowed; write ADDRESS:PORT, like "
 		"127.0.0.1:9474, 0.0.0.0:9474 or [::1]:9474"},
+	{"http: {listen: 'fd00::1'}\n",
+		PATH ":1:16: http.listen: \"fd00::1\" is not allowed; write ADDRESS:PORT, like "
+		     "127.0.0.1:9474, 0.0.0.0:9474 or [::1]:9474"},
+	{"http: {listen: '[fd00::1:80'}\n",
+		PATH ":1:16: http.listen: \"[fd00::1:80\" is not allowed; write ADDRESS:PORT, like "
+		     "127.0.0.1:9474, 0.0.0.0:9474 or [::1]:9474"},
 	{"node: ${NOT_SET_HERE}\n", PATH
 		":1:7: node: ${NOT_SET_HERE} is not set in the environment; set it, or write the "
 		"value itself"},
@@ -287,6 +294,32 @@ static struct config *loaded(const char *yaml)
 	ck_assert_msg(load(yaml, &config, &error) == 0, "%s", error);
 	return config;
 }
+
+static const struct {
+	const char *node_ip, *yaml, *address;
+} listens[] = {
+	{"192.0.2.1", "http: {listen: '${NODE_IP}:9474'}", "192.0.2.1"},
+	{"fd00::1", "http: {listen: '${NODE_IP}:9474'}", "fd00::1"},
+	{"fd00::1", "http:\n  listen: ${NODE_IP}:9474\n", "fd00::1"},
+	{"fd00::1", "http: {listen: '[${NODE_IP}]:9474'}", "fd00::1"},
+	{"1:2:3:4:5:6:7:8", "http: {listen: '${NODE_IP}:9474'}", "1:2:3:4:5:6:7:8"},
+};
+
+/* What is shipped listens on the node's address, of whichever family that is. */
+START_TEST(the_last_colon_is_before_the_port)
+{
+	auto_config struct config *config = NULL;
+	struct prefix address, expected;
+	uint16_t port = 0;
+
+	setenv("NODE_IP", listens[_i].node_ip, 1);
+	config = loaded(listens[_i].yaml);
+	ck_assert(http_parse_listen(config->http_listen, &address, &port));
+	ck_assert(prefix_parse_host(listens[_i].address, &expected));
+	ck_assert_int_eq(prefix_cmp(&address, &expected), 0);
+	ck_assert_uint_eq(port, 9474);
+}
+END_TEST
 
 static const struct {
 	const char *from, *to;
@@ -372,6 +405,7 @@ int main(void)
 	tcase_add_test(tcase, every_key_is_read);
 	tcase_add_test(tcase, the_originals_keys_are_read);
 	tcase_add_loop_test(tcase, errors_name_place_key_and_way_out, 0, (int)N_ELEMENTS(bad));
+	tcase_add_loop_test(tcase, the_last_colon_is_before_the_port, 0, (int)N_ELEMENTS(listens));
 	tcase_add_loop_test(tcase, configurations_are_compared, 0, (int)N_ELEMENTS(comparisons));
 	tcase_add_test(tcase, tags_are_inherited_once);
 	tcase_add_test(tcase, without_node_name_the_error_says_so);
