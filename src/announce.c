@@ -17,19 +17,6 @@
 
 #define WITHDRAW_WAIT mono_s(3) /* for the route's first word; there is none if nobody knows it */
 
-static void decide(struct loop_job *job);
-
-/* What an address needs to remember of itself, while a rule of stability applies to it. */
-struct steady {
-	struct stability stability;
-	struct vip *vip;
-	struct mono held;  /* since when the anchor holds it; zeroed: it does not */
-	struct mono gone;  /* when it was last withdrawn for being ill; zeroed: never */
-	bool passed;       /* the anchor lets it go */
-	enum hold counted; /* what it was held by when last looked at */
-	struct loop_timer timer;
-};
-
 /* Texts */
 
 const char *vip_state_text(enum vip_state state)
@@ -42,7 +29,7 @@ const char *vip_state_text(enum vip_state state)
 
 enum hold vip_hold(const struct vip *vip)
 {
-	return vip->steady ? vip->steady->stability.hold : HOLD_NONE;
+	return steady_hold(vip->steady);
 }
 
 enum vip_state vip_state(const struct vip *vip)
@@ -104,21 +91,13 @@ static struct vip *get_vip(struct announce *announce, const struct prefix *addre
 	return vip;
 }
 
-static void steady_free(struct steady *steady)
-{
-	if (!steady)
-		return;
-	loop_timer_stop(&steady->timer);
-	free(steady);
-}
-
 static void vip_destroy(void *item)
 {
 	struct vip *vip = item;
 
 	loop_timer_stop(&vip->timer);
 	loop_job_stop(&vip->job);
-	steady_free(TAKE(vip->steady));
+	vip->steady = steady_free(vip->steady);
 	free(vip->note);
 	free(vip->trace);
 	free(vip->cause);
@@ -330,72 +309,12 @@ static const struct config_class *vip_class(const struct vip *vip)
 
 double vip_penalty(const struct vip *vip)
 {
-	const struct steady *steady = vip->steady;
-
-	return steady ? stability_penalty(
-				&steady->stability, vip_class(vip), loop_now(vip->announce->loop))
-		      : 0;
+	return steady_penalty(vip->steady, vip_class(vip));
 }
 
 char *vip_hold_text(const struct vip *vip)
 {
-	const struct steady *steady = vip->steady;
-	const struct config_class *class = vip_class(vip);
-	int64_t longest = vip->announce->config->anchor_hold_seconds;
-	struct mono now = loop_now(vip->announce->loop), held;
-	double left;
-
-	if (!steady)
-		return NULL;
-	left = MAX(mono_to_s(mono_sub(steady->stability.until, now)), 0);
-	switch (steady->stability.hold) {
-	case HOLD_NONE:
-	case N_HOLDS: return NULL;
-	case HOLD_RISE:
-		return xasprintf("it is announced when that has lasted for %lld s (rise_seconds), "
-				 "in %.0f s",
-			(long long)class->rise_seconds, left);
-	case HOLD_FALL:
-		return xasprintf("it is withdrawn when that has lasted for %lld s (fall_seconds), "
-				 "in %.0f s",
-			(long long)class->fall_seconds, left);
-	case HOLD_SUPPRESSED:
-		return xasprintf("but it was withdrawn too often: suppressed until its penalty, "
-				 "now %.0f, is down to %lld (damping_reuse), in %.0f s",
-			vip_penalty(vip), (long long)class->damping_reuse, left);
-	case HOLD_ANCHOR:
-		held = mono_sub(now, steady->held);
-		return xasprintf("but too many addresses would go at once: held for %lld s more "
-				 "(stability.anchor_hold_seconds), unless fewer are ill",
-			(long long)MAX(longest - held.ns / mono_s(1).ns, 0));
-	}
-	abort();
-}
-
-static void decide_soon(struct vip *vip);
-static void on_anchor_job(struct loop_job *job);
-
-static void on_steady_timer(struct loop_timer *timer)
-{
-	decide_soon(container_of(timer, struct steady, timer)->vip);
-}
-
-/* Made when a rule first applies; it knows no past but whether the address is up. */
-static struct steady *get_steady(struct vip *vip, bool asked)
-{
-	struct announce *announce = vip->announce;
-	struct steady *steady = vip->steady;
-
-	if (!stability_applies(vip_class(vip)) && !announce->config->anchor_percent) {
-		steady_free(TAKE(vip->steady));
-		return NULL;
-	}
-	if (!steady) {
-		steady = vip->steady = xcalloc(1, sizeof(*steady));
-		steady->vip = vip;
-		steady->stability.up = announce->first ? asked : vip->wanted;
-	}
-	return steady;
+	return steady_text(vip->steady, vip_class(vip));
 }
 
 static enum wish wish_of(const struct claim *claim, bool asked)
@@ -407,136 +326,20 @@ static enum wish wish_of(const struct claim *claim, bool asked)
 	return claim && reason_is_ill(claim->verdict.reason) ? WISH_DOWN_ILL : WISH_DOWN;
 }
 
-static void begin_hold(const struct vip *vip)
-{
-	enum hold hold = vip_hold(vip);
-	auto_free char *text = vip_hold_text(vip);
-	char buf[PREFIX_STRLEN];
-
-	vip->announce->metrics->holds[hold]++;
-	if (text && hold != HOLD_ANCHOR) /* which says it once for all of them */
-		log_info("announce", "held", "address=%s by=%s why=%s",
-			prefix_address(&vip->address, buf), hold_word(hold), text);
-}
-
-static void remember(struct vip *vip, bool was_up, enum wish wish)
-{
-	struct announce *announce = vip->announce;
-	struct steady *steady = vip->steady;
-	enum hold hold = steady->stability.hold;
-	struct mono now = loop_now(announce->loop);
-
-	if (was_up && !steady->stability.up && wish == WISH_DOWN_ILL && vip->wanted)
-		steady->gone = now;
-	if (hold != HOLD_ANCHOR)
-		steady->held = (struct mono){0};
-	else if (!steady->held.ns)
-		steady->held = now;
-	steady->passed = false;
-	if (hold == HOLD_ANCHOR || steady->counted == HOLD_ANCHOR)
-		loop_job_queue(announce->loop, &announce->anchor_job, on_anchor_job);
-	if (hold != steady->counted)
-		begin_hold(vip);
-	steady->counted = hold;
-	loop_timer_stop(&steady->timer);
-	if (steady->stability.until.ns)
-		loop_timer_at(
-			announce->loop, &steady->timer, steady->stability.until, on_steady_timer);
-}
-
-/* What is granted of what is asked for. */
+/* What is granted of what is asked for. What a rule first applies to has no past. */
 static bool steadied(struct vip *vip, const struct claim *claim, bool asked)
 {
 	struct announce *announce = vip->announce;
-	struct steady *steady = get_steady(vip, asked);
-	enum wish wish = wish_of(claim, asked);
-	bool may_fall, was_up, up;
+	const struct config_class *class = vip_class(vip);
 
-	if (!steady)
+	if (!steadiness_applies(&announce->steadiness, class)) {
+		vip->steady = steady_free(vip->steady);
 		return asked;
-	was_up = steady->stability.up;
-	/* One that is suppressed is not there to be lost. */
-	may_fall = !announce->config->anchor_percent || !vip->wanted || steady->passed;
-	up = stability_step(
-		&steady->stability, vip_class(vip), wish, may_fall, loop_now(announce->loop));
-	remember(vip, was_up, wish);
-	return up;
-}
-
-/* The anchor */
-
-static bool is_recent(const struct announce *announce, struct mono when)
-{
-	struct mono window = mono_s(announce->config->anchor_seconds);
-
-	return when.ns && mono_before(loop_now(announce->loop), mono_add(when, window));
-}
-
-static struct anchor_tally tally(const struct announce *announce)
-{
-	struct anchor_tally tally = {0};
-	const struct vip *vip;
-
-	vec_foreach (&announce->vips, vip, i) {
-		tally.up += vip->wanted;
-		tally.going += vip_hold(vip) == HOLD_ANCHOR;
-		tally.gone += vip->steady && !vip->wanted && is_recent(announce, vip->steady->gone);
 	}
-	return tally;
-}
-
-static void on_anchor_timer(struct loop_timer *timer)
-{
-	struct announce *announce = container_of(timer, struct announce, anchor_timer);
-
-	loop_job_queue(announce->loop, &announce->anchor_job, on_anchor_job);
-}
-
-static void log_anchor(struct announce *announce, const struct anchor_tally *tally, bool holds)
-{
-	if (holds && !announce->anchored)
-		log_warn("announce",
-			"too many addresses would be withdrawn at once for too few ready pods: "
-			"held by the anchor",
-			"going=%zu gone=%zu announced=%zu anchor_percent=%lld "
-			"anchor_hold_seconds=%lld",
-			tally->going, tally->gone, tally->up,
-			(long long)announce->config->anchor_percent,
-			(long long)announce->config->anchor_hold_seconds);
-	else if (!holds && announce->anchored)
-		log_info("announce", "the anchor holds nothing any more");
-	announce->anchored = holds;
-}
-
-/*
- * After a round of decisions, since only all of them together tell how much would go; and each
- * second while something is held.
- */
-static void on_anchor_job(struct loop_job *job)
-{
-	struct announce *announce = container_of(job, struct announce, anchor_job);
-	struct mono longest = mono_s(announce->config->anchor_hold_seconds);
-	struct mono now = loop_now(announce->loop);
-	struct anchor_tally all = tally(announce);
-	bool holds = anchor_holds(&all, announce->config->anchor_percent), any = false;
-	struct vip *vip;
-
-	vec_foreach (&announce->vips, vip, i) {
-		if (vip_hold(vip) != HOLD_ANCHOR)
-			continue;
-		if (holds && mono_before(now, mono_add(vip->steady->held, longest))) {
-			any = true;
-			continue;
-		}
-		vip->steady->passed = true;
-		decide_soon(vip);
-	}
-	log_anchor(announce, &all, any);
-	if (any)
-		loop_timer_after(
-			announce->loop, &announce->anchor_timer, mono_s(1), on_anchor_timer);
-	else
-		loop_timer_stop(&announce->anchor_timer);
+	if (!vip->steady)
+		vip->steady = steady_get(&announce->steadiness, &vip->address,
+			announce->first ? asked : vip->wanted);
+	return steady_ask(vip->steady, class, wish_of(claim, asked));
 }
 
 static void decide(struct loop_job *job)
@@ -577,6 +380,14 @@ static void decide_soon(struct vip *vip)
 		vip->cause = xmemdup(&cause, sizeof(cause));
 	}
 	loop_job_queue(vip->announce->loop, &vip->job, decide);
+}
+
+static void decide_again(void *data, const struct prefix *address)
+{
+	struct vip *vip = find_vip(data, address);
+
+	if (vip)
+		decide_soon(vip);
 }
 
 /* Claims */
@@ -837,20 +648,21 @@ void announce_init(struct announce *announce, struct loop *loop, const struct co
 		.journal = journal};
 	vec_init(&announce->vips, vip_cmp);
 	vec_init(&announce->owners, owner_cmp);
+	steadiness_init(&announce->steadiness, loop, config, metrics, decide_again, announce);
 }
 
 void announce_configure(struct announce *announce, const struct config *config)
 {
 	announce->config = config;
+	announce->steadiness.config = config;
 }
 
 void announce_deinit(struct announce *announce)
 {
 	announce->synced = false;
-	loop_job_stop(&announce->anchor_job);
-	loop_timer_stop(&announce->anchor_timer);
 	vec_deinit(&announce->owners, owner_destroy);
 	vec_deinit(&announce->vips, vip_destroy);
+	steadiness_deinit(&announce->steadiness);
 }
 
 /* Whose the prefix is, if not ours: of interest when it is rejected, or only would be announced. */

@@ -15,11 +15,10 @@
 #include "loopback.h"
 #include "metrics.h"
 #include "plan.h"
-#include "stability.h"
+#include "steady.h"
 
 struct announce;
 struct owner;
-struct steady;
 struct vip;
 
 /* What one service says of one address (or of itself, then vip is NULL). */
@@ -97,10 +96,8 @@ struct announce {
 	size_t n_binding;
 	struct log_limit bind_limit;
 	struct log_limit reject_limit;
-	struct loop_job anchor_job;
-	struct loop_timer anchor_timer; /* while the anchor holds */
+	struct steadiness steadiness;
 	bool synced;
-	bool anchored;   /* it was told that the anchor holds something */
 	bool first;      /* the first complete picture is being decided: nothing has a past */
 	bool completing; /* zebra is to hear that this was all, once everything is bound */
 	bool zebra_up;
