@@ -97,7 +97,6 @@ static void vip_destroy(void *item)
 
 	loop_timer_stop(&vip->timer);
 	loop_job_stop(&vip->job);
-	vip->steady = steady_free(vip->steady);
 	free(vip->note);
 	free(vip->trace);
 	free(vip->cause);
@@ -113,6 +112,7 @@ static void drop_if_idle(struct vip *vip)
 		vip->job.loop)
 		return;
 	vec_remove(&announce->vips, vip);
+	steady_free(TAKE(vip->steady));
 	vip_destroy(vip);
 }
 
@@ -326,19 +326,19 @@ static enum wish wish_of(const struct claim *claim, bool asked)
 	return claim && reason_is_ill(claim->verdict.reason) ? WISH_DOWN_ILL : WISH_DOWN;
 }
 
-/* What is granted of what is asked for. What a rule first applies to has no past. */
+/* What is granted of what is asked for. What a rule first applies to knows no past. */
 static bool steadied(struct vip *vip, const struct claim *claim, bool asked)
 {
 	struct announce *announce = vip->announce;
 	const struct config_class *class = vip_class(vip);
 
-	if (!steadiness_applies(&announce->steadiness, class)) {
+	if (!steadiness_applies(announce->steadiness, class)) {
 		vip->steady = steady_free(vip->steady);
 		return asked;
 	}
 	if (!vip->steady)
-		vip->steady = steady_get(&announce->steadiness, &vip->address,
-			announce->first ? asked : vip->wanted);
+		vip->steady = steady_get(
+			announce->steadiness, &vip->address, announce->first ? asked : vip->wanted);
 	return steady_ask(vip->steady, class, wish_of(claim, asked));
 }
 
@@ -431,7 +431,9 @@ static void add_claim(struct announce *announce, struct owner *owner, struct cla
 static bool matters(const struct announce *announce, const struct verdict *verdict)
 {
 	return reason_is_up(verdict->reason) || verdict->reason == REASON_SLICES_UNKNOWN ||
-	       (verdict->address.family && find_vip(announce, &verdict->address));
+	       (verdict->address.family &&
+		       (find_vip(announce, &verdict->address) ||
+			       steady_find(announce->steadiness, &verdict->address)));
 }
 
 static size_t count_mattering(
@@ -524,6 +526,20 @@ static void adopt_routes(struct announce *announce)
 	}
 }
 
+/* What a former life of the process knew of addresses that nobody has any more. */
+static void forget_others(struct announce *announce)
+{
+	const struct vec *known = &announce->steadiness->addresses;
+
+	for (size_t i = known->n; i-- > 0;) {
+		struct steady *steady = known->items[i];
+		const struct vip *vip = find_vip(announce, &steady->address);
+
+		if (!vip || !vip->steady)
+			steady_free(steady);
+	}
+}
+
 void announce_synced(struct announce *announce)
 {
 	struct vip *vip;
@@ -538,6 +554,7 @@ void announce_synced(struct announce *announce)
 	for (size_t i = announce->vips.n; i-- > 0;)
 		decide(&((struct vip *)announce->vips.items[i])->job);
 	announce->first = false;
+	forget_others(announce);
 	announce->completing = true;
 	complete(announce);
 }
@@ -638,23 +655,24 @@ void announce_zebra(struct announce *announce, const struct zapi_event *event)
 
 void announce_init(struct announce *announce, struct loop *loop, const struct config *config,
 	struct loopback *loopback, struct zapi *zapi, struct metrics *metrics,
-	struct journal *journal)
+	struct journal *journal, struct steadiness *steadiness)
 {
 	*announce = (struct announce){.loop = loop,
 		.config = config,
 		.loopback = loopback,
 		.zapi = zapi,
 		.metrics = metrics,
-		.journal = journal};
+		.journal = journal,
+		.steadiness = steadiness};
 	vec_init(&announce->vips, vip_cmp);
 	vec_init(&announce->owners, owner_cmp);
-	steadiness_init(&announce->steadiness, loop, config, metrics, decide_again, announce);
+	steadiness_init(announce->steadiness, loop, config, metrics, decide_again, announce);
 }
 
 void announce_configure(struct announce *announce, const struct config *config)
 {
 	announce->config = config;
-	announce->steadiness.config = config;
+	announce->steadiness->config = config;
 }
 
 void announce_deinit(struct announce *announce)
@@ -662,7 +680,7 @@ void announce_deinit(struct announce *announce)
 	announce->synced = false;
 	vec_deinit(&announce->owners, owner_destroy);
 	vec_deinit(&announce->vips, vip_destroy);
-	steadiness_deinit(&announce->steadiness);
+	steadiness_stop(announce->steadiness);
 }
 
 /* Whose the prefix is, if not ours: of interest when it is rejected, or only would be announced. */

@@ -96,7 +96,7 @@ struct announce {
 	size_t n_binding;
 	struct log_limit bind_limit;
 	struct log_limit reject_limit;
-	struct steadiness steadiness;
+	struct steadiness *steadiness; /* it outlives this */
 	bool synced;
 	bool first;      /* the first complete picture is being decided: nothing has a past */
 	bool completing; /* zebra is to hear that this was all, once everything is bound */
@@ -105,11 +105,11 @@ struct announce {
 	struct trace cause; /* of what services say now; zeroed: no event, but this moment */
 };
 
-/* Borrows everything. */
+/* Borrows everything; the stability is initialised with it. */
 void announce_init(struct announce *announce, struct loop *loop, const struct config *config,
 	struct loopback *loopback, struct zapi *zapi, struct metrics *metrics,
-	struct journal *journal);
-/* Frees what is known; nothing is withdrawn by it. */
+	struct journal *journal, struct steadiness *steadiness);
+/* Frees what is known, but for the stability; nothing is withdrawn by it. */
 void announce_deinit(struct announce *announce);
 
 /*

@@ -844,7 +844,7 @@ static void build_zapi(struct daemon *daemon, void (*notify)(void *data))
 	daemon_zapi_options(config, &options);
 	daemon->zapi = zapi_new(daemon->loop, &options, notify, daemon);
 	announce_init(&daemon->announce, daemon->loop, config, daemon->loopback, daemon->zapi,
-		&daemon->metrics, &daemon->journal);
+		&daemon->metrics, &daemon->journal, &daemon->steadiness);
 	planner_init(&daemon->planner, daemon->loop, config, &daemon->cluster, &daemon->announce,
 		before_round, daemon);
 	drain_init(&daemon->drain, daemon->loop, &daemon->cluster, &daemon->announce, plan_all,
@@ -1038,6 +1038,7 @@ static void begin(struct daemon *daemon, struct config *config)
 		.metrics = daemon->metrics,
 		.journal = daemon->journal,
 		.policies = daemon->policies,
+		.steadiness = daemon->steadiness,
 		.started = daemon->started,
 		.config_error = daemon->config_error,
 		.gate_passed = daemon->gate_passed,
@@ -1105,6 +1106,7 @@ int daemon_run(struct config *config)
 	free(daemon.config_error);
 	journal_deinit(&daemon.journal);
 	policies_deinit(&daemon.policies);
+	steadiness_deinit(&daemon.steadiness);
 	return code;
 }
 

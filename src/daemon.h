@@ -55,6 +55,7 @@ struct daemon {
 	struct cluster cluster;
 	struct policies policies; /* as decoded for the configuration in use */
 	struct announce announce;
+	struct steadiness steadiness; /* of the addresses, in all lives of the process */
 	struct planner planner;
 	struct drain drain;
 	struct stale stale;

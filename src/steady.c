@@ -204,10 +204,16 @@ bool steadiness_applies(const struct steadiness *all, const struct config_class 
 	return stability_applies(class) || all->config->anchor_percent;
 }
 
-struct steady *steady_get(struct steadiness *all, const struct prefix *address, bool up)
+struct steady *steady_find(const struct steadiness *all, const struct prefix *address)
 {
 	struct steady wanted = {.address = *address};
-	struct steady *steady = vec_find(&all->addresses, &wanted);
+
+	return vec_find(&all->addresses, &wanted);
+}
+
+struct steady *steady_get(struct steadiness *all, const struct prefix *address, bool up)
+{
+	struct steady *steady = steady_find(all, address);
 
 	if (steady)
 		return steady;
@@ -219,20 +225,15 @@ struct steady *steady_get(struct steadiness *all, const struct prefix *address, 
 	return steady;
 }
 
-static void destroy(void *item)
-{
-	struct steady *steady = item;
-
-	loop_timer_stop(&steady->timer);
-	free(steady);
-}
-
 struct steady *steady_free(struct steady *steady)
 {
 	if (!steady)
 		return NULL;
+	if (steady->counted == HOLD_ANCHOR) /* it may hold nothing any more */
+		loop_job_queue(steady->all->loop, &steady->all->job, on_anchor_job);
 	vec_remove(&steady->all->addresses, steady);
-	destroy(steady);
+	loop_timer_stop(&steady->timer);
+	free(steady);
 	return NULL;
 }
 
@@ -240,14 +241,28 @@ void steadiness_init(struct steadiness *all, struct loop *loop, const struct con
 	struct metrics *metrics, void (*again)(void *data, const struct prefix *address),
 	void *data)
 {
-	*all = (struct steadiness){
-		.loop = loop, .config = config, .metrics = metrics, .again = again, .data = data};
-	vec_init(&all->addresses, steady_cmp);
+	*all = (struct steadiness){.loop = loop,
+		.config = config,
+		.metrics = metrics,
+		.again = again,
+		.data = data,
+		.addresses = all->addresses,
+		.anchored = all->anchored};
+	all->addresses.cmp = steady_cmp;
+}
+
+void steadiness_stop(struct steadiness *all)
+{
+	struct steady *steady;
+
+	loop_job_stop(&all->job);
+	loop_timer_stop(&all->timer);
+	vec_foreach (&all->addresses, steady, i)
+		loop_timer_stop(&steady->timer);
 }
 
 void steadiness_deinit(struct steadiness *all)
 {
-	loop_job_stop(&all->job);
-	loop_timer_stop(&all->timer);
-	vec_deinit(&all->addresses, destroy);
+	steadiness_stop(all);
+	vec_deinit(&all->addresses, free);
 }

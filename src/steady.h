@@ -39,16 +39,23 @@ struct steady {
 	struct loop_timer timer;
 };
 
-/* Borrows everything. */
+/*
+ * Borrows everything. Of an earlier life of the process, zeroed at first, it keeps what was known
+ * of each address, whose steady_get() finds it, and of the anchor.
+ */
 void steadiness_init(struct steadiness *all, struct loop *loop, const struct config *config,
 	struct metrics *metrics, void (*again)(void *data, const struct prefix *address),
 	void *data);
+/* The end of a life, and that of the process. */
+void steadiness_stop(struct steadiness *all);
 void steadiness_deinit(struct steadiness *all);
 
 /* Whether an address of that class needs one. */
 bool steadiness_applies(const struct steadiness *all, const struct config_class *class);
 
-/* up: as it is now, of one that was not known before. */
+/* NULL: nothing is known of that address. */
+struct steady *steady_find(const struct steadiness *all, const struct prefix *address);
+/* up: as it is now, of one that is not known. */
 struct steady *steady_get(struct steadiness *all, const struct prefix *address, bool up);
 /* Forgets its past. Accepts NULL, returns NULL. */
 struct steady *steady_free(struct steady *steady);
