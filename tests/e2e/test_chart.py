@@ -67,6 +67,7 @@ GOOD: dict[str, str] = {
     'without loopback': '''
         hostNetwork: false
         config: {loopback: {mode: none}, announce: {redistribute: openfabric, tag: 4200000000}}''',
+    'without loopback, no metrics outside': 'hostNetwork: false\nmetrics: {enabled: false}\nconfig: {loopback: {mode: none}}',
     'names, pull secrets, extras': '''
         nameOverride: announcer
         fullnameOverride: the-announcer
@@ -175,6 +176,10 @@ def rendered(text: str, name: str = 'cosmolet') -> dict[str, str]:
     return dict(each.split('\n', 1) for each in files)
 
 
+def daemonset_of(files: dict[str, str]) -> dict[str, Any]:
+    return dict(yaml.safe_load(files['daemonset.yaml']))
+
+
 @pytest.fixture
 def cluster(kube: KubeApi) -> KubeApi:
     kube.namespace('cosmolet')
@@ -196,25 +201,26 @@ def test_an_api_server_takes_it(cluster: KubeApi, text: str) -> None:
         delete(cluster, objects)
     config = next(each['data']['cosmolet.yaml'] for each in objects if each['kind'] == 'ConfigMap' and 'cosmolet.yaml' in each.get('data', {}))
     assert 'original' in notes if 'replicaCount' in text else 'original' not in notes, notes
-    check_config(config, warned='loop_interval' in text)
+    for address in ('192.0.2.1', '2001:db8::1'):
+        check_config(config, address, warned='loop_interval' in text)
 
 
-def check_config(text: str, warned: bool = False) -> None:
-    """The program itself takes the configuration; the Secret's files are made where it names some."""
+def check_config(text: str, address: str, warned: bool = False) -> None:
+    """The program itself takes the configuration, on a node of that address; the Secret's files are made where it names some."""
     with tempfile.TemporaryDirectory() as directory:
         if SECRET in text:
             subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=x',
                             '-keyout', f'{directory}/tls.key', '-out', f'{directory}/tls.crt'], check=True, capture_output=True)
             shutil.copy(f'{directory}/tls.crt', f'{directory}/ca.crt')
         done = subprocess.run([BINARY, 'check', '/dev/stdin'], input=text.replace(SECRET, directory), capture_output=True, text=True,
-                              env={'NODE_NAME': 'n', 'NODE_IP': '192.0.2.1'})
+                              env={'NODE_NAME': 'n', 'NODE_IP': address})
     assert done.returncode == 0 and bool(done.stderr) == warned, f'{done.stderr}\n{text}'
 
 
 def test_tls() -> None:
     """The Secret, the probes and who scrapes go together."""
     files = rendered(GOOD['TLS'])
-    pod = yaml.safe_load(files['daemonset.yaml'])['spec']['template']['spec']
+    pod = daemonset_of(files)['spec']['template']['spec']
     (container,) = pod['containers']
     assert [container[probe]['httpGet']['scheme'] for probe in ('livenessProbe', 'readinessProbe', 'startupProbe')] == ['HTTPS'] * 3
     volume = next(mount['name'] for mount in container['volumeMounts'] if mount['mountPath'] == SECRET)
@@ -229,9 +235,29 @@ def test_tls() -> None:
     assert 'https' not in ''.join(text for name, text in rendered(GOOD['watched']).items() if 'monitor.' in name)
 
 
+@pytest.mark.parametrize('metrics', [True, False], ids=['metrics', 'no metrics'])
+@pytest.mark.parametrize('host', [True, False], ids=['host network', 'own network'])
+def test_the_kubelet_reaches_where_it_listens(host: bool, metrics: bool) -> None:
+    files = rendered(yaml.safe_dump({'hostNetwork': host, 'metrics': {'enabled': metrics}, 'config': {'loopback': {'mode': 'none'}}}))
+    pod = daemonset_of(files)['spec']['template']['spec']
+    status = {'status.hostIP': '192.0.2.1', 'status.podIP': '192.0.2.1' if pod['hostNetwork'] else '10.244.0.7'}
+    (container,) = pod['containers']
+    node_ip = next(each['valueFrom']['fieldRef']['fieldPath'] for each in container['env'] if each['name'] == 'NODE_IP')
+    http = yaml.safe_load(yaml.safe_load(files['configmap.yaml'])['data']['cosmolet.yaml'])['http']
+    asked = {container[probe]['httpGet'].get('host', status['status.podIP']) for probe in ('livenessProbe', 'readinessProbe')}
+    assert {f'{address}:9474' for address in asked} == {http['listen'].replace('${NODE_IP}', status[node_ip])}
+    assert asked == {'127.0.0.1' if host and not metrics else status['status.podIP']}
+
+
 def test_a_sidecar_needs_a_configuration() -> None:
     with pytest.raises(AssertionError, match='frr.sidecar.config must hold frr.conf'):
         rendered('frr: {layout: sidecar}')
+
+
+@pytest.mark.parametrize('text', ['hostNetwork: false', 'hostNetwork: false\nconfig: {loopback: {mode: address}}'])
+def test_the_loopback_needs_the_hosts_network(text: str) -> None:
+    with pytest.raises(AssertionError, match='hostNetwork: false needs config.loopback.mode: none'):
+        rendered(text)
 
 
 def test_the_alerts_and_the_dashboard() -> None:
@@ -249,7 +275,7 @@ def test_the_same_pod_as_by_kustomize(tmp_path: Path, layout: str, components: l
     """Two ways to install, one DaemonSet: what differs are labels, and names that depend on contents."""
     text = f'frr: {{layout: {layout}, sidecar: {{config: {json.dumps(FRR_CONF)}}}}}'
     text += ''.join(f'\n{name}: {{enabled: true}}' for name in components)
-    ours = one(objects_of('---\n'.join(text for name, text in rendered(text).items() if name != 'NOTES.txt')), 'DaemonSet')
+    ours = daemonset_of(rendered(text))
     (tmp_path / 'kustomization.yaml').write_text(json.dumps({
         'resources': [os.path.relpath(CONTAINER / 'kustomize' / 'overlays' / f'{layout}-frr', tmp_path)],
         'components': [os.path.relpath(CONTAINER / 'kustomize' / 'components' / name, tmp_path) for name in components]}))

@@ -47,10 +47,15 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ default .Chart.AppVersion $image.tag }}{{ end }}
 {{- end }}
 
+{{- /* Where probes reach it; in a network of the pod's own 127.0.0.1 would be out of the kubelet's reach. */}}
+{{- define "cosmolet.listenAddress" -}}
+{{- ternary "${NODE_IP}" "127.0.0.1" (or .Values.metrics.enabled (not .Values.hostNetwork)) }}
+{{- end }}
+
 {{- /* cosmolet.yaml: the values, less those of the original Cosmolet that no longer act, in the program's own spelling. */}}
 {{- define "cosmolet.config" -}}
 {{- $config := deepCopy .Values.config }}
-{{- $listen := printf "%s:%v" (ternary "${NODE_IP}" "127.0.0.1" .Values.metrics.enabled) .Values.metrics.port }}
+{{- $listen := printf "%s:%v" (include "cosmolet.listenAddress" .) .Values.metrics.port }}
 {{- $http := dict "listen" $listen }}
 {{- if .Values.metrics.tls.secretName }}
 {{- $_ := set $http "tls_certificate_file" "/etc/cosmolet-tls/tls.crt" }}
