@@ -164,13 +164,13 @@ def test_every_value_has_a_schema() -> None:
     assert list(paths(json.loads((CHART / 'values.schema.json').read_text()), merged(''))) == []
 
 
-def rendered(text: str, name: str = 'cosmolet') -> dict[str, str]:
+def rendered(text: str, name: str = 'cosmolet', path: Path = CHART) -> dict[str, str]:
     """What the templates come to, by file; NOTES.txt among them. Not by Helm."""
     program = subprocess.run([REPOSITORY / 'tests/e2e/gotemplate/build'], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-    chart = yaml.safe_load((CHART / 'Chart.yaml').read_text())
+    chart = yaml.safe_load((path / 'Chart.yaml').read_text())
     data = {'Values': merged(text), 'Chart': {'Name': chart['name'], 'Version': chart['version'], 'AppVersion': chart['appVersion']},
             'Release': {'Name': name, 'Namespace': 'cosmolet', 'Service': 'Helm', 'IsInstall': True, 'IsUpgrade': False}}
-    done = subprocess.run([program, str(CHART)], input=json.dumps(data), capture_output=True, text=True)
+    done = subprocess.run([program, str(path)], input=json.dumps(data), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     files = done.stdout.split('---\n# Source: ')[1:]
     return dict(each.split('\n', 1) for each in files)
@@ -258,6 +258,24 @@ def test_a_sidecar_needs_a_configuration() -> None:
 def test_the_loopback_needs_the_hosts_network(text: str) -> None:
     with pytest.raises(AssertionError, match='hostNetwork: false needs config.loopback.mode: none'):
         rendered(text)
+
+
+@pytest.mark.parametrize('text', GOOD.values(), ids=GOOD)
+def test_twice_is_the_same(text: str) -> None:
+    assert rendered(text) == rendered(text)
+
+
+@pytest.mark.parametrize('call', [
+    'now', 'date "2006" 0', 'ago 0', 'randAlphaNum 8', 'randInt 0 9', 'randBytes 8', 'shuffle "ab"', 'uuidv4', 'genPrivateKey "rsa"', 'genCA "ca" 9',
+    'genSelfSignedCert "a" nil nil 9', 'htpasswd "a" "b"', 'bcrypt "a"', 'encryptAES "a" "b"', 'env "HOME"', 'getHostByName "a"',
+    'lookup "v1" "Node" "" ""'])
+def test_a_template_must_not_call(call: str, tmp_path: Path) -> None:
+    """What Helm would take: two renderings would differ, and a GitOps tool would apply for ever."""
+    chart = shutil.copytree(CHART, tmp_path / 'chart')
+    with open(chart / 'templates' / 'serviceaccount.yaml', 'a') as template:
+        template.write(f'# {{{{ {call} }}}}\n')
+    with pytest.raises(AssertionError, match=f'function "{call.split()[0]}" not defined'):
+        rendered('', path=chart)
 
 
 def test_the_alerts_and_the_dashboard() -> None:

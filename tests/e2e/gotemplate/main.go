@@ -3,6 +3,7 @@
 // This is not Helm. What Helm adds to these libraries is not here but for five functions and Files.Get, which are written anew below; its
 // merging of values, its check of them by the schema, its lint and its installing are not here at all. What this can find are
 // templates that do not parse, functions that do not exist, values that are not there, and output that is no good YAML.
+// Functions whose result is another each time do not exist here, though Helm has them.
 //
 //	gotemplate CHART <RELEASE.json        {"Values": …, "Release": …, "Chart": …}; prints every file's output
 package main
@@ -33,7 +34,7 @@ func run(chart string) error {
 	}
 	release["Files"] = files(chart)
 	all := template.New("chart").Option("missingkey=zero")
-	all.Funcs(sprig.TxtFuncMap()).Funcs(added(all))
+	all.Funcs(repeatable()).Funcs(added(all))
 	templates, err := filepath.Glob(filepath.Join(chart, "templates", "*"))
 	if err != nil {
 		return err
@@ -57,6 +58,20 @@ func run(chart string) error {
 		}
 	}
 	return nil
+}
+
+// Sprig's own notion of that leaves out a few.
+func repeatable() template.FuncMap {
+	functions := sprig.HermeticTxtFuncMap()
+	for _, name := range []string{"ago", "bcrypt", "encryptAES", "htpasswd", "randInt", "shuffle"} {
+		delete(functions, name)
+	}
+	for name := range functions {
+		if strings.HasPrefix(name, "gen") {
+			delete(functions, name)
+		}
+	}
+	return functions
 }
 
 type files string
