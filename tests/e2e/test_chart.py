@@ -9,11 +9,13 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any, Iterator
+from xml.etree import ElementTree
 
 import jsonschema
 import pytest
@@ -176,6 +178,10 @@ def rendered(text: str, name: str = 'cosmolet', path: Path = CHART) -> dict[str,
     return dict(each.split('\n', 1) for each in files)
 
 
+def objects_in(files: dict[str, str]) -> list[dict[str, Any]]:
+    return objects_of('---\n'.join(text for name, text in files.items() if name != 'NOTES.txt'))
+
+
 def daemonset_of(files: dict[str, str]) -> dict[str, Any]:
     return dict(yaml.safe_load(files['daemonset.yaml']))
 
@@ -276,6 +282,36 @@ def test_a_template_must_not_call(call: str, tmp_path: Path) -> None:
         template.write(f'# {{{{ {call} }}}}\n')
     with pytest.raises(AssertionError, match=f'function "{call.split()[0]}" not defined'):
         rendered('', path=chart)
+
+
+LABELS = ['component', 'instance', 'managed-by', 'name', 'part-of', 'version']
+
+
+@pytest.mark.parametrize('text', GOOD.values(), ids=GOOD)
+def test_labels(text: str) -> None:
+    """All of Helm's own on every object, and on the pods; selectors, which cannot change, have two of them."""
+    labels = [f'app.kubernetes.io/{name}' for name in LABELS]
+    objects = [each for each in objects_in(rendered(text)) if each['metadata']['name'] not in ('of-cosmolet', 'as-text')]
+    for each in objects:
+        assert set(labels) | {'helm.sh/chart'} <= set(each['metadata']['labels']), each
+    ours = one(objects, 'DaemonSet')
+    pod, selector = ours['spec']['template']['metadata']['labels'], ours['spec']['selector']['matchLabels']
+    assert {name: ours['metadata']['labels'][name] for name in labels} == {name: pod[name] for name in labels}
+    assert sorted(selector) == ['app.kubernetes.io/instance', 'app.kubernetes.io/name'] and selector.items() <= pod.items()
+
+
+def test_an_update_with_the_same_image_makes_no_new_pods(tmp_path: Path) -> None:
+    chart = shutil.copytree(CHART, tmp_path / 'chart')
+    (chart / 'Chart.yaml').write_text(re.sub('(?m)^(version|appVersion): .*', r'\1: 99.0.0', (CHART / 'Chart.yaml').read_text()))
+    old, new = (daemonset_of(rendered('image: {tag: mine_1.2-}', path=path)) for path in (CHART, chart))
+    assert new['metadata'] != old['metadata'] and new['spec'] == old['spec']
+    assert new['metadata']['labels']['app.kubernetes.io/version'] == 'mine_1.2'  # a label must end so
+
+
+def test_the_icon() -> None:
+    icon = yaml.safe_load((CHART / 'Chart.yaml').read_text())['icon']
+    path = icon.split('/main/')[1]
+    assert icon.startswith('https://') and ElementTree.parse(REPOSITORY / path).getroot().tag.endswith('}svg')
 
 
 def test_the_alerts_and_the_dashboard() -> None:

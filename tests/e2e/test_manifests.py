@@ -23,6 +23,7 @@ from sandbox import Sandbox, wait_until
 OVERLAYS = CONTAINER / 'kustomize' / 'overlays'
 COMPONENTS = CONTAINER / 'kustomize' / 'components'
 NET_ADMIN = 12
+RECOMMENDED = 'app.kubernetes.io/'
 ROLE = '/apis/rbac.authorization.k8s.io/v1/clusterroles/cosmolet'
 Apply = Callable[[Path], list[dict[str, Any]]]
 Start = Callable[[str], tuple[Lab, Pod]]
@@ -76,6 +77,21 @@ def test_an_api_server_takes_it(kube: KubeApi, applied: Apply, overlay: str) -> 
     assert lost(kube, objects) == []
     again = apply(kube, text).splitlines()
     assert len(again) == len(objects) and all(line.endswith(' unchanged') for line in again), again
+
+
+@pytest.mark.parametrize('overlay', sorted(path.name for path in OVERLAYS.iterdir()))
+def test_labels(overlay: str) -> None:
+    """All that Kubernetes recommends, on every object and on the pods; selectors, which cannot change, have one of them."""
+    objects = objects_of(kustomize(OVERLAYS / overlay))
+    pods = [each['spec']['template'] for each in objects if each['kind'] == 'DaemonSet']
+    tags = {container['name']: container['image'].partition(':')[2] for pod in pods for container in pod['spec']['containers']}
+    for each in objects + pods:
+        labels = {name.removeprefix(RECOMMENDED): value for name, value in each['metadata']['labels'].items() if name.startswith(RECOMMENDED)}
+        assert sorted(labels) == ['component', 'instance', 'managed-by', 'name', 'part-of', 'version'], each
+        assert labels['version'] == tags[labels['name']]
+    for each, pod in zip([each for each in objects if each['kind'] == 'DaemonSet'], pods):
+        selector = each['spec']['selector']['matchLabels']
+        assert list(selector) == [f'{RECOMMENDED}name'] and selector.items() <= pod['metadata']['labels'].items()
 
 
 def test_every_component_is_taken(kube: KubeApi, applied: Apply, tmp_path: Path) -> None:

@@ -21,8 +21,13 @@
 
 {{- define "cosmolet.labels" -}}
 helm.sh/chart: {{ include "cosmolet.chart" . }}
+{{ include "cosmolet.podLabels" . }}
+{{- end }}
+
+{{- /* Without the chart's version: where the image stays, an update makes no new pods. */}}
+{{- define "cosmolet.podLabels" -}}
 {{ include "cosmolet.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ default .Chart.AppVersion .Values.image.tag | trunc 63 | trimAll "-_." | quote }}
 app.kubernetes.io/component: announcer
 app.kubernetes.io/part-of: cosmolet
 app.kubernetes.io/managed-by: {{ .Release.Service }}
