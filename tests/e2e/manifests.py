@@ -16,10 +16,14 @@ CONTAINER = REPOSITORY / 'container'
 Object = dict[str, Any]
 
 
+def program(name: str) -> str:
+    """Of Debian 13: what Debian 12 has is too old for components."""
+    deb = subprocess.run([REPOSITORY / 'tests/lab/deb', 'trixie', name], check=True, stdout=subprocess.PIPE, text=True)
+    return f'{deb.stdout.strip()}/usr/bin/{name}'
+
+
 def kustomize(directory: Path) -> str:
-    """kubectl of Debian 12 is too old for components; the program that Debian 13 has is not."""
-    deb = subprocess.run([REPOSITORY / 'tests/lab/deb', 'trixie', 'kustomize'], check=True, stdout=subprocess.PIPE, text=True)
-    built = subprocess.run([f'{deb.stdout.strip()}/usr/bin/kustomize', 'build', str(directory)], capture_output=True, text=True)
+    built = subprocess.run([program('kustomize'), 'build', str(directory)], capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     assert not built.stderr, built.stderr  # it warns of what it will drop
     return built.stdout

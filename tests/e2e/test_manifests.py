@@ -16,7 +16,7 @@ from cosmolet import NODE
 from fixtures import REPOSITORY
 from kube import KubeApi
 from lab import Lab, Router
-from manifests import CONTAINER, apply, crd, delete, kustomize, lost, objects_of
+from manifests import CONTAINER, apply, crd, delete, kustomize, lost, objects_of, program
 from pod import Pod, privileges
 from sandbox import Sandbox, wait_until
 
@@ -75,8 +75,11 @@ def test_an_api_server_takes_it(kube: KubeApi, applied: Apply, overlay: str) -> 
     objects = applied(OVERLAYS / overlay)
     # CRDs of others are not here: of theirs only the form as objects is checked.
     assert lost(kube, objects) == []
-    again = apply(kube, text).splitlines()
-    assert len(again) == len(objects) and all(line.endswith(' unchanged') for line in again), again
+    # The second time nothing is to be done, and kubectl, as README has it, comes to the same by itself.
+    assert kustomize(OVERLAYS / overlay) == text
+    for again in (apply(kube, text), kube.kubectl('apply', '-k', str(OVERLAYS / overlay), program=program('kubectl'))):
+        lines = again.splitlines()
+        assert len(lines) == len(objects) and all(line.endswith(' unchanged') for line in lines), again
 
 
 @pytest.mark.parametrize('overlay', sorted(path.name for path in OVERLAYS.iterdir()))

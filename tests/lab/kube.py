@@ -185,8 +185,8 @@ class KubeApi:
         (self.directory / 'accounts' / f'{namespace}-{name}' / 'token').write_text(token)
         return token
 
-    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        argv = ['kubectl', f'--kubeconfig={self.admin_kubeconfig}', f'--cache-dir={self.directory / "kubectl"}', *arguments]
+    def kubectl(self, *arguments: str, stdin: str | None = None, program: str = 'kubectl') -> str:
+        argv = [program, f'--kubeconfig={self.admin_kubeconfig}', f'--cache-dir={self.directory / "kubectl"}', *arguments]
         done = subprocess.run(in_namespace(self.namespace_name, argv), input=stdin or '', text=True, capture_output=True)
         if done.returncode != 0:
             raise RuntimeError(f'kubectl {" ".join(arguments)}: {done.stderr.strip()}')
