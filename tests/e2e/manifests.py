@@ -14,6 +14,34 @@ from sandbox import wait_until
 
 CONTAINER = REPOSITORY / 'container'
 Object = dict[str, Any]
+SECRET_KEY = {'name': 'string', 'key': 'string'}
+SELECTOR = {'matchLabels': {'*': 'string'}}
+RELABELINGS = [{'action': 'string', 'sourceLabels': ['string'], 'targetLabel': 'string', 'regex': 'string'}]
+ENDPOINTS = [{'port': 'string', 'scheme': 'string', 'interval': 'string', 'scrapeTimeout': 'string',
+              'tlsConfig': {'ca': {'secret': SECRET_KEY}, 'serverName': 'string', 'insecureSkipVerify': 'boolean'},
+              'authorization': {'credentials': SECRET_KEY}, 'relabelings': RELABELINGS, 'metricRelabelings': RELABELINGS}]
+
+# Kinds of other people's operators: group, version, plural, and of the specs the fields that our objects have, as the CRDs of
+# those operators name them.
+FOREIGN: dict[str, tuple[str, str, str, Any]] = {
+    'PodMonitor': ('monitoring.coreos.com', 'v1', 'podmonitors', {'selector': SELECTOR, 'podMetricsEndpoints': ENDPOINTS}),
+    'ServiceMonitor': ('monitoring.coreos.com', 'v1', 'servicemonitors', {'selector': SELECTOR, 'endpoints': ENDPOINTS}),
+    'PrometheusRule': ('monitoring.coreos.com', 'v1', 'prometheusrules', {'groups': [{'name': 'string', 'rules': [{
+        'alert': 'string', 'expr': 'string', 'for': 'string', 'labels': {'*': 'string'}, 'annotations': {'*': 'string'}}]}]}),
+    'Application': ('argoproj.io', 'v1alpha1', 'applications', {
+        'project': 'string',
+        'source': {'repoURL': 'string', 'targetRevision': 'string', 'path': 'string', 'helm': {'valuesObject': 'any'}},
+        'destination': {'server': 'string', 'namespace': 'string'},
+        'syncPolicy': {'automated': {'prune': 'boolean', 'selfHeal': 'boolean'}, 'syncOptions': ['string'],
+                       'managedNamespaceMetadata': {'labels': {'*': 'string'}}}}),
+    'GitRepository': ('source.toolkit.fluxcd.io', 'v1', 'gitrepositories', {
+        'url': 'string', 'ref': {'tag': 'string'}, 'interval': 'string'}),
+    'HelmRelease': ('helm.toolkit.fluxcd.io', 'v2', 'helmreleases', {
+        'interval': 'string', 'chart': {'spec': {'chart': 'string', 'sourceRef': {'kind': 'string', 'name': 'string'}}}, 'values': 'any'}),
+    'Kustomization': ('kustomize.toolkit.fluxcd.io', 'v1', 'kustomizations', {
+        'interval': 'string', 'path': 'string', 'prune': 'boolean', 'wait': 'boolean', 'sourceRef': {'kind': 'string', 'name': 'string'},
+        'patches': [{'target': {'kind': 'string', 'name': 'string'}, 'patch': 'string'}]}),
+}
 
 
 def program(name: str) -> str:
@@ -67,14 +95,26 @@ def delete(kube: KubeApi, objects: Iterable[Object]) -> None:
         kube.kubectl('delete', '--ignore-not-found', '--wait=false', '-f', '-', stdin=yaml.safe_dump_all(rest))
 
 
-def crd(kube: KubeApi, group: str, version: str, kind: str, plural: str) -> None:
-    """A resource of somebody else's operator, of which this server only learns the name: it takes whatever fields it is given."""
+def crd(kube: KubeApi, kind: str) -> None:
+    """A resource of somebody else's operator; a field that it does not have is dropped, and so lost()."""
+    group, version, plural, spec = FOREIGN[kind]
     kube.ensure('/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
         'metadata': {'name': f'{plural}.{group}'},
         'spec': {'group': group, 'scope': 'Namespaced', 'names': {'kind': kind, 'plural': plural, 'singular': kind.lower()},
-                 'versions': [{'name': version, 'served': True, 'storage': True, 'schema': {'openAPIV3Schema': {
-                     'type': 'object', 'x-kubernetes-preserve-unknown-fields': True}}}]}})
+                 'versions': [{'name': version, 'served': True, 'storage': True, 'schema': {'openAPIV3Schema': schema({'spec': spec})}}]}})
     wait_served(kube, f'/apis/{group}/{version}/{plural}')
+
+
+def schema(form: Any) -> Any:
+    if isinstance(form, list):
+        return {'type': 'array', 'items': schema(form[0])}
+    if form == 'any':
+        return {'type': 'object', 'x-kubernetes-preserve-unknown-fields': True}
+    if isinstance(form, str):
+        return {'type': form}
+    if '*' in form:
+        return {'type': 'object', 'additionalProperties': schema(form['*'])}
+    return {'type': 'object', 'properties': {name: schema(each) for name, each in form.items()}}
 
 
 def wait_served(kube: KubeApi, path: str) -> None:

@@ -189,8 +189,8 @@ def daemonset_of(files: dict[str, str]) -> dict[str, Any]:
 @pytest.fixture
 def cluster(kube: KubeApi) -> KubeApi:
     kube.namespace('cosmolet')
-    for kind, plural in (('PodMonitor', 'podmonitors'), ('ServiceMonitor', 'servicemonitors'), ('PrometheusRule', 'prometheusrules')):
-        crd(kube, 'monitoring.coreos.com', 'v1', kind, plural)
+    for kind in ('PodMonitor', 'ServiceMonitor', 'PrometheusRule'):
+        crd(kube, kind)
     return kube
 
 

@@ -16,7 +16,7 @@ from cosmolet import NODE
 from fixtures import REPOSITORY
 from kube import KubeApi
 from lab import Lab, Router
-from manifests import CONTAINER, apply, crd, delete, kustomize, lost, objects_of, program
+from manifests import CONTAINER, FOREIGN, apply, crd, delete, kustomize, lost, objects_of, program
 from pod import Pod, privileges
 from sandbox import Sandbox, wait_until
 
@@ -43,8 +43,8 @@ def applied(kube: KubeApi) -> Iterator[Apply]:
     kube.clean()
     # Those that other tests give to their accounts have the same name, and another owner.
     kube.kubectl('delete', '--ignore-not-found', 'clusterrole/cosmolet', 'clusterrolebinding/cosmolet')
-    for kind, plural in (('PodMonitor', 'podmonitors'), ('PrometheusRule', 'prometheusrules')):
-        crd(kube, 'monitoring.coreos.com', 'v1', kind, plural)
+    for kind in ('PodMonitor', 'PrometheusRule'):
+        crd(kube, kind)
     yield make
     delete(kube, made)
 
@@ -73,13 +73,25 @@ def test_an_api_server_takes_it(kube: KubeApi, applied: Apply, overlay: str) -> 
     apply(kube, text, '--dry-run=server')
     apply(kube, text, '--dry-run=server', '--server-side')
     objects = applied(OVERLAYS / overlay)
-    # CRDs of others are not here: of theirs only the form as objects is checked.
     assert lost(kube, objects) == []
     # The second time nothing is to be done, and kubectl, as README has it, comes to the same by itself.
     assert kustomize(OVERLAYS / overlay) == text
     for again in (apply(kube, text), kube.kubectl('apply', '-k', str(OVERLAYS / overlay), program=program('kubectl'))):
         lines = again.splitlines()
         assert len(lines) == len(objects) and all(line.endswith(' unchanged') for line in lines), again
+
+
+@pytest.mark.parametrize('kind', FOREIGN)
+def test_a_misspelt_field_is_lost(kube: KubeApi, kind: str) -> None:
+    crd(kube, kind)
+    kube.namespace('cosmolet')
+    group, version, *_ = FOREIGN[kind]
+    wrong = [{'apiVersion': f'{group}/{version}', 'kind': kind, 'metadata': {'name': 'wrong', 'namespace': 'cosmolet'}, 'spec': {'speck': 'x'}}]
+    try:
+        apply(kube, yaml.safe_dump_all(wrong), '--validate=false')
+        assert lost(kube, wrong) == [f'{kind}.spec.speck']
+    finally:
+        delete(kube, wrong)
 
 
 @pytest.mark.parametrize('overlay', sorted(path.name for path in OVERLAYS.iterdir()))
