@@ -47,7 +47,7 @@ void auth_refresh(struct auth *auth);
 /* The server did not take the token: reads its file whether it seems changed or not. */
 void auth_refused(struct auth *auth);
 
-/* The server with this index did not answer: goes on to the next, unless somebody already has. */
+/* The server with this index is no good: goes on to the next, unless somebody already has. */
 void auth_next_server(struct auth *auth, size_t failed);
 
 /* Why a file could not be read (a negative errno), and by whom. For free(). */

@@ -45,6 +45,7 @@
 #define BOOKMARK_LIMIT_S  90  /* they come every 60 s */
 #define RETRY_AFTER_MAX_S 300
 #define RESUMES_MAX       3 /* of a watch that the server refuses, then list */
+#define ERRORS_MAX        3 /* of a server, then the next one is tried */
 
 /* From which version a list may be. */
 enum list_from {
@@ -73,6 +74,7 @@ struct reflector {
 	bool bookmarks;   /* this server sends them */
 	bool token_retried;
 	unsigned resumes;
+	unsigned errors;            /* 5xx, one after the other */
 	unsigned expiries;          /* 410 of watches, one after the other */
 	enum verdict event_verdict; /* of an ERROR event */
 	char *event_text;
@@ -145,6 +147,19 @@ static void fail(struct reflector *reflector, const char *text, int64_t at_least
 		xasprintf("cannot %s %s: %s", reflector->listing ? "list" : "watch",
 			reflector->stream.name, text));
 	schedule(reflector, reflector->listing, delay_ms);
+}
+
+/*
+ * Another server, if there are several, when this one does not answer, or with nothing but errors.
+ * That an answer breaks off, or a watch has nothing to say, is no reason.
+ */
+static void weigh_server(struct reflector *reflector, const struct request_result *result)
+{
+	reflector->errors = result->status >= 500 ? reflector->errors + 1 : 0;
+	if (!result->unanswered && reflector->errors < ERRORS_MAX)
+		return;
+	reflector->errors = 0;
+	auth_next_server(reflector->options.auth, result->server);
 }
 
 static int64_t retry_after_ms(const struct request_result *result)
@@ -424,6 +439,7 @@ static void list_done(void *data, const struct request_result *result)
 	enum verdict verdict = verdict_of(result, &text);
 
 	reflector->request = NULL;
+	weigh_server(reflector, result);
 	if (verdict == VERDICT_FINE && !reflector->cut_result)
 		reflector->cut_result = cut_end(&reflector->cut);
 	if (reflector->cut_result)
@@ -512,6 +528,7 @@ static void watch_done(void *data, const struct request_result *result)
 	enum verdict verdict = verdict_of(result, &text);
 
 	reflector->request = NULL;
+	weigh_server(reflector, result);
 	if (verdict == VERDICT_FINE && !reflector->cut_result)
 		reflector->cut_result = cut_end(&reflector->cut);
 	if (event_text)

@@ -239,8 +239,10 @@ static void describe(struct request *request, CURLcode code, char *out, size_t s
 static void finish(struct request *request, CURLcode code)
 {
 	struct request_options options = request->options;
-	struct request_result result = {
-		.silent = request->silent, .retry_after_s = -1, .body = request->body};
+	struct request_result result = {.silent = request->silent,
+		.server = request->server,
+		.retry_after_s = -1,
+		.body = request->body};
 	char failure[CURL_ERROR_SIZE];
 	curl_off_t retry_after = 0;
 
@@ -251,8 +253,7 @@ static void finish(struct request *request, CURLcode code)
 	describe(request, code, failure, sizeof(failure));
 	if (code != CURLE_OK && !request->has_enough)
 		result.failure = failure;
-	if (result.failure)
-		auth_next_server(request->requests->auth, request->server);
+	result.unanswered = result.failure && (!result.status || request->foreign);
 	(void)curl_multi_remove_handle(request->requests->multi, request->easy);
 	options.done(options.data, &result);
 	request_free(request);

@@ -19,6 +19,8 @@ struct request;
 struct request_result {
 	const char *failure;   /* NULL: the answer came to its end; else why it did not */
 	bool silent;           /* because nothing came for too long, or no end */
+	bool unanswered;       /* because no API server said anything */
+	size_t server;         /* which of several it went to */
 	long status;           /* HTTP; 0: no answer */
 	const char *body;      /* of any status but 200: its beginning; "" if none */
 	int64_t retry_after_s; /* -1: not given */

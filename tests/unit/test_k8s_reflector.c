@@ -2,7 +2,9 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cosmolet/yaml.h>
 
@@ -767,6 +769,120 @@ START_TEST(servers_are_tried_in_turn)
 }
 END_TEST
 
+static void start_with_servers(const char *first, const char *second)
+{
+	const char *servers[] = {first, second};
+	struct k8s_options options = {
+		.kubeconfig = api.kubeconfig, .servers = servers, .n_servers = 2};
+
+	trace_start(&trace, loop, &options);
+}
+
+/* A watch that ends, breaks off or has nothing to say is no reason to try one that is away. */
+START_TEST(a_server_that_answers_is_not_left)
+{
+	auto_free char *first = xasprintf("http://127.0.0.1:%d", api.port);
+
+	start_with_servers(first, "http://127.0.0.1:1");
+	trace_until(&trace, "up services");
+	trace_clear(&trace);
+	mono_turn(mono_s(91));
+	trace_for(&trace, 50);
+	fake_api_push(&api, "watch services", FAKE_CLOSE, BOOKMARK("2"));
+	mono_turn(mono_s(2));
+	trace_for(&trace, 50);
+	trace_is(&trace, "");
+	fake_api_push(&api, "watch services", FAKE_RESET, "{\"type\":\"ADD");
+	trace_until(&trace, "up services");
+	ck_assert_ptr_null(strstr(trace.text, "cannot connect"));
+}
+END_TEST
+
+static int listener(uint16_t *out_port)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, size), 0);
+	ck_assert_int_eq(listen(fd, 64), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+	*out_port = ntohs(address.sin_port);
+	return fd;
+}
+
+static const char *const schemes[] = {"http", "https"};
+
+/* Neither a head nor the first octet of a TLS handshake comes from it. */
+START_TEST(a_server_that_says_nothing_is_left)
+{
+	uint16_t port;
+	int fd = listener(&port);
+	auto_free char *first = xasprintf("%s://127.0.0.1:%u", schemes[_i], port);
+	auto_free char *second = xasprintf("http://127.0.0.1:%d", api.port);
+
+	start_with_servers(first, second);
+	trace_for(&trace, 50);
+	mono_turn(mono_s(31));
+	trace_until(&trace, "down services: cannot list services: no byte for 30 s");
+	trace_until(&trace, "up services");
+	close(fd);
+}
+END_TEST
+
+static const struct {
+	const char *head;
+	int n; /* how often, until another server is tried */
+} bad_answers[] = {
+	{"HTTP/1.1 500 Internal Server Error", 3},
+	{"HTTP/1.1 503 Service Unavailable", 3},
+	{"HTTP/1.1 200 OK\r\nContent-Type: text/html", 1},
+};
+
+START_TEST(a_server_of_nothing_but_errors_is_left)
+{
+	struct fake_api other;
+	auto_free char *first = xasprintf("http://127.0.0.1:%d", api.port);
+	auto_free char *second = NULL;
+
+	fake_api_start(&other, loop);
+	second = xasprintf("http://127.0.0.1:%d", other.port);
+	for (int i = 0; i < 9; i++)
+		fake_api_answer(&api, "list services", FAKE_CLOSE, bad_answers[_i].head, "");
+	start_with_servers(first, second);
+	for (int i = 0; i < bad_answers[_i].n; i++) {
+		trace_for(&trace, 50);
+		ck_assert_str_eq(other.log, "");
+		mono_turn(mono_s(61));
+	}
+	trace_until(&trace, "up services");
+	ck_assert_ptr_nonnull(strstr(other.log, "watch services"));
+	fake_api_stop(&other);
+}
+END_TEST
+
+/* Now and then one fails, and is the right one all the same. */
+START_TEST(errors_between_good_answers_are_forgiven)
+{
+	auto_free char *first = xasprintf("http://127.0.0.1:%d", api.port);
+
+	start_with_servers(first, "http://127.0.0.1:1");
+	trace_until(&trace, "up services");
+	for (int i = 0; i < 4; i++) {
+		trace_clear(&trace);
+		fake_api_answer(
+			&api, "watch services", FAKE_CLOSE, "HTTP/1.1 503 Service Unavailable", "");
+		fake_api_push(&api, "watch services", FAKE_CLOSE, "");
+		mono_turn(mono_s(2));
+		trace_until(&trace, "down services");
+		mono_turn(mono_s(61));
+		trace_until(&trace, "up services");
+		ck_assert_ptr_null(strstr(trace.text, "cannot connect"));
+	}
+}
+END_TEST
+
 START_TEST(the_first_list_may_wait)
 {
 	struct k8s_options options = {.kubeconfig = api.kubeconfig, .start_spread_s = 3600};
@@ -1018,6 +1134,11 @@ int main(void)
 	tcase_add_test(tests, a_selector_that_is_none_is_refused);
 	tcase_add_test(tests, a_server_that_is_away_is_one_down);
 	tcase_add_test(tests, servers_are_tried_in_turn);
+	tcase_add_test(tests, a_server_that_answers_is_not_left);
+	tcase_add_loop_test(tests, a_server_that_says_nothing_is_left, 0, N_ELEMENTS(schemes));
+	tcase_add_loop_test(
+		tests, a_server_of_nothing_but_errors_is_left, 0, N_ELEMENTS(bad_answers));
+	tcase_add_test(tests, errors_between_good_answers_are_forgiven);
 	tcase_add_test(tests, the_first_list_may_wait);
 	tcase_add_test(tests, truncated_anywhere_it_goes_on_from_there);
 	tcase_add_test(tests, versions_that_expire_at_once_are_no_storm);
