@@ -82,6 +82,22 @@ char *query_list(const struct reflector_options *options, const char *labels, bo
 	return path;
 }
 
+/* By a name that no object can have; of nodes it is one that is asked for, anyway. */
+char *query_probe(
+	const struct reflector_options *options, const char *labels, bool beta, const char *version)
+{
+	char *path;
+	FILE *out = begin(options, labels, beta, &path);
+
+	if (options->resource == K8S_PODS)
+		fputs("%2Cmetadata.name%3D-", out);
+	else if (options->resource != K8S_NODES)
+		fputs("&fieldSelector=metadata.name%3D-", out);
+	print_pair(out, "&resourceVersion=", version);
+	fclose(out);
+	return path;
+}
+
 char *query_watch(const struct reflector_options *options, const char *labels, bool beta,
 	const char *version, unsigned seconds)
 {

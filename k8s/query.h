@@ -10,6 +10,9 @@
  */
 char *query_list(const struct reflector_options *options, const char *labels, bool beta,
 	const char *version, const char *next_page);
+/* Nothing, of what query_list() is for: but a server that has not come to that version says so. */
+char *query_probe(const struct reflector_options *options, const char *labels, bool beta,
+	const char *version);
 char *query_watch(const struct reflector_options *options, const char *labels, bool beta,
 	const char *version, unsigned seconds);
 /* The same in words: what is watched, and why just that. */

@@ -8,8 +8,8 @@
  * a server that restarts, too many requests: all of them resume the watch. Only when the server
  * says that it does not know our version any more (410), or not yet (504, after a restore of etcd),
  * is everything listed again. The one failure that makes no noise is a watch that stays open and
- * silent, because the server froze or has lost track of it; bookmarks, once a minute, are what
- * tells it from a quiet cluster.
+ * silent, because the server froze, has lost track of it, or is behind our version and says nothing
+ * until it has come there; bookmarks, once a minute, tell that from a quiet cluster.
  *
  * An object that was deleted and made anew under its name between two looks is one OBJECT with
  * another uid, which replaces the old one.
@@ -71,7 +71,7 @@ struct reflector {
 	bool beta;        /* EndpointSlices of before 1.21 */
 	bool absent;      /* neither version of them is there, which was said */
 	unsigned unknown; /* how often in a row the server did not know of policies */
-	bool bookmarks;   /* this server sends them */
+	bool cached;      /* the cache of a server has come to our version */
 	bool token_retried;
 	unsigned resumes;
 	unsigned errors;            /* 5xx, one after the other */
@@ -335,6 +335,7 @@ static void advance(struct reflector *reflector, const json_t *object)
 
 	if (version && *version)
 		str_set(&reflector->version, version);
+	reflector->cached = true;
 	reflector->resumes = 0;
 	reflector->expiries = 0;
 }
@@ -349,8 +350,8 @@ static bool on_event(struct reflector *reflector, const char *type, const json_t
 	}
 	advance(reflector, object);
 	if (strcmp(type, "BOOKMARK") == 0)
-		reflector->bookmarks = true;
-	else if (strcmp(type, "ADDED") == 0 || strcmp(type, "MODIFIED") == 0)
+		return true;
+	if (strcmp(type, "ADDED") == 0 || strcmp(type, "MODIFIED") == 0)
 		pass_on(reflector, object, false);
 	else if (strcmp(type, "DELETED") == 0)
 		pass_on(reflector, object, true);
@@ -409,6 +410,7 @@ static void list_complete(struct reflector *reflector)
 		reflector->absent = false;
 		reflector->unknown = 0;
 		reflector->stream.hidden = false;
+		reflector->cached = reflector->from != FROM_STORE;
 		reflector->from = FROM_LAST;
 		stream_list_end(&reflector->stream);
 		schedule(reflector, false, 0);
@@ -507,17 +509,59 @@ static void watch_refused(
 	}
 }
 
+static void on_probe_open(void *data)
+{
+	struct reflector *reflector = data;
+
+	stream_contact(&reflector->stream, 0);
+}
+
+static bool on_probe_body(void *data, const char *bytes, size_t size)
+{
+	struct reflector *reflector = data;
+
+	(void)bytes;
+	stream_contact(&reflector->stream, size);
+	return true;
+}
+
+static void probe_done(void *data, const struct request_result *result)
+{
+	struct reflector *reflector = data;
+	auto_free char *text = NULL;
+	enum verdict verdict = verdict_of(result, &text);
+
+	reflector->request = NULL;
+	weigh_server(reflector, result);
+	if (verdict == VERDICT_FINE)
+		resume(reflector);
+	else
+		watch_refused(reflector, verdict, text, retry_after_ms(result));
+}
+
 /*
- * Silence for so long that a bookmark should have come. Where they are known to come, only a list
- * tells whether the server is behind us. Elsewhere (1.20 sends none for what never changed) another
- * watch is cheap, and cures what 1.20 does now and then: it forgets a watch, and leaves it open.
+ * Silence for so long that a bookmark should have come (but 1.20 sends none for what never changed
+ * since it started). Whether the server is behind us, it says if asked for something of our
+ * version: there is everything listed. Else another watch is cheap, and cures what 1.20 does now
+ * and then: it forgets a watch, and leaves it open.
+ *
+ * A version from the store is one that the cache of 1.20 may never come to while nothing changes;
+ * it would only be listed again and again.
  */
 static void probe(struct reflector *reflector)
 {
-	if (reflector->bookmarks)
-		list_again(reflector, FROM_LAST);
-	else
+	auto_free char *path = NULL;
+
+	if (!reflector->cached) {
 		resume(reflector);
+		return;
+	}
+	path = query_probe(
+		&reflector->options, reflector->labels, reflector->beta, reflector->version);
+	reflector->request = request_start(reflector->options.requests,
+		&(struct request_options){path, false, mono_s(ANSWER_LIMIT_S),
+			mono_s(ANSWER_LIMIT_S), on_probe_open, on_probe_body, probe_done,
+			reflector});
 }
 
 static void watch_done(void *data, const struct request_result *result)

@@ -83,6 +83,9 @@ static void asked(const char *expected)
 	"%21service.kubernetes.io%2Fservice-proxy-name"
 #define ASK_LIST(version) "list services " SELECTOR "&resourceVersion=" version " token secret\n"
 #define ASK_STORE         "list services " SELECTOR " token secret\n"
+#define ASK_PROBE(version)                                                                    \
+	"list services " SELECTOR "&fieldSelector=metadata.name%3D-&resourceVersion=" version \
+	" token secret\n"
 #define ASK_WATCH(version)                                                                      \
 	"watch services " SELECTOR "&watch=1&allowWatchBookmarks=true&resourceVersion=" version \
 	" token secret\n"
@@ -429,30 +432,55 @@ START_TEST(large_objects_are_fine_and_giants_passed_over)
 }
 END_TEST
 
-START_TEST(silence_after_bookmarks_is_probed_with_a_list)
+/* etcd was restored to what it was before: it is listed, and then only watched. */
+START_TEST(silence_of_a_server_that_is_behind_lists)
 {
 	start_watching();
-	fake_api_push(&api, "watch services", FAKE_HOLD, BOOKMARK("8"));
+	if (_i) /* whether it sent bookmarks or not */
+		fake_api_push(&api, "watch services", FAKE_HOLD, BOOKMARK("7"));
 	trace_for(&trace, 50);
 	mono_turn(mono_s(91));
 	fake_api_answer(&api, "list services", FAKE_CLOSE, "HTTP/1.1 504 Gateway Timeout", AHEAD);
 	trace_until(&trace, "end services");
 	trace_for(&trace, 50);
 	trace_is(&trace, "begin services\nend services\n");
-	asked(ASK_LIST("8") ASK_STORE ASK_WATCH("1"));
+	mono_turn(mono_s(91));
+	trace_for(&trace, 50);
+	asked(ASK_PROBE("7") ASK_STORE ASK_WATCH("1") ASK_WATCH("1"));
+	fake_api_push(&api, "watch services", FAKE_HOLD, BOOKMARK("2"));
+	str_set(&api.log, "");
+	trace_for(&trace, 50);
+	mono_turn(mono_s(91));
+	trace_for(&trace, 50);
+	asked(ASK_PROBE("2") ASK_WATCH("2"));
 }
 END_TEST
 
-START_TEST(silence_without_bookmarks_only_watches_again)
+/* A server of 1.20, started anew, sends no bookmarks for what does not change. */
+START_TEST(silence_of_a_server_that_keeps_up_only_watches_again)
 {
 	start_watching();
+	if (_i)
+		fake_api_push(&api, "watch services", FAKE_HOLD, BOOKMARK("7"));
 	mono_turn(mono_s(89));
 	trace_for(&trace, 50);
 	asked("");
-	mono_turn(mono_s(2));
-	trace_for(&trace, 50);
-	asked(ASK_WATCH("7"));
+	for (int i = 0; i < 2; i++) {
+		mono_turn(mono_s(91));
+		trace_for(&trace, 50);
+	}
+	asked(ASK_PROBE("7") ASK_WATCH("7") ASK_PROBE("7") ASK_WATCH("7"));
 	trace_is(&trace, "");
+}
+END_TEST
+
+START_TEST(a_probe_that_is_not_answered_is_a_failure)
+{
+	start_watching();
+	fake_api_answer(&api, "list services", FAKE_CLOSE, "HTTP/1.1 503 Service Unavailable", "");
+	mono_turn(mono_s(91));
+	trace_until(&trace, "down services: cannot watch services: HTTP 503\nup services\n");
+	asked(ASK_PROBE("7") ASK_WATCH("7"));
 }
 END_TEST
 
@@ -1118,8 +1146,9 @@ int main(void)
 	tcase_add_test(tests, an_unauthorized_request_is_tried_once_more_at_once);
 	tcase_add_test(tests, unfit_objects_are_passed_over);
 	tcase_add_test(tests, large_objects_are_fine_and_giants_passed_over);
-	tcase_add_test(tests, silence_after_bookmarks_is_probed_with_a_list);
-	tcase_add_test(tests, silence_without_bookmarks_only_watches_again);
+	tcase_add_loop_test(tests, silence_of_a_server_that_is_behind_lists, 0, 2);
+	tcase_add_loop_test(tests, silence_of_a_server_that_keeps_up_only_watches_again, 0, 2);
+	tcase_add_test(tests, a_probe_that_is_not_answered_is_a_failure);
 	tcase_add_test(tests, a_silent_list_is_given_up);
 	tcase_add_test(tests, slices_come_when_wanted_and_go);
 	tcase_add_test(tests, slices_are_watched_for_those_who_need_them);
