@@ -399,7 +399,7 @@ static void on_open(void *data)
 
 static void list_complete(struct reflector *reflector)
 {
-	if (!reflector->list_version) {
+	if (!reflector->list_version || !*reflector->list_version) {
 		fail(reflector, "the answer is a list without a resourceVersion", 0);
 	} else if (reflector->next_page && *reflector->next_page) {
 		schedule(reflector, true, 0);

@@ -141,6 +141,25 @@ START_TEST(pages_are_one_list)
 }
 END_TEST
 
+/* The server has forgotten what the next page was of: all of it begins anew, and from the store. */
+START_TEST(a_list_that_expires_between_pages_begins_anew)
+{
+	fake_api_ok(&api, "list services", FAKE_CLOSE,
+		"{\"metadata\":{\"resourceVersion\":\"7\",\"continue\":\"x\"},\"items\":[" SVC(
+			"a", "3") "]}");
+	fake_api_answer(&api, "list services", FAKE_CLOSE, "HTTP/1.1 410 Gone",
+		"{\"kind\":\"Status\",\"metadata\":{\"continue\":\"y\"},\"reason\":\"Expired\","
+		"\"code\":410}");
+	fake_api_ok(&api, "list services", FAKE_CLOSE, LIST("9", SVC("b", "4")));
+	start(NULL);
+	trace_until(&trace, "up services");
+	trace_is(&trace, "begin services\nobject services default/a 3\nbegin services\n"
+			 "object services default/b 4\nend services\nsynced\nup services\n");
+	asked(ASK_LIST("0") "list services " SELECTOR
+			    "&continue=x token secret\n" ASK_STORE ASK_WATCH("9"));
+}
+END_TEST
+
 START_TEST(resumes_where_a_broken_connection_left_off)
 {
 	start_watching();
@@ -292,6 +311,7 @@ static const struct {
 	{"HTTP/1.1 200 OK", "{\"kind\":\"Status\"}",
 		"no valid JSON: it is an object without items"},
 	{"HTTP/1.1 200 OK", "{\"items\":[]}", "the answer is a list without a resourceVersion"},
+	{"HTTP/1.1 200 OK", LIST("", ""), "the answer is a list without a resourceVersion"},
 	{"HTTP/1.1 403 Forbidden", STATUS("403", "Forbidden"), "HTTP 403: because"},
 	{"HTTP/1.1 404 Not Found", "404 page not found\n", "HTTP 404: 404 page not found"},
 	{"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1",
@@ -1130,6 +1150,7 @@ int main(void)
 	tcase_add_test(tests, lists_and_watches);
 	tcase_add_test(tests, four_streams_are_synced_together);
 	tcase_add_test(tests, pages_are_one_list);
+	tcase_add_test(tests, a_list_that_expires_between_pages_begins_anew);
 	tcase_add_test(tests, resumes_where_a_broken_connection_left_off);
 	tcase_add_test(tests, half_an_object_and_a_clean_end_is_a_broken_watch);
 	tcase_add_test(tests, a_clean_end_is_no_news);
