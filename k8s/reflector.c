@@ -28,8 +28,7 @@
 
 #define BACKOFF_FIRST_MS 800
 #define BACKOFF_MAX_MS   30000
-#define BACKOFF_RESET_S  120 /* so long it must have gone well */
-#define ABSENT_RETRY_MS  60000
+#define BACKOFF_RESET_S  120  /* so long it must have gone well */
 #define UNKNOWN_FIRST_MS 5000 /* of a kind that may be installed any time; twice that, at most */
 #define UNKNOWN_MAX_MS   150000
 #define UNKNOWN_BELIEVED                                                        \
@@ -69,8 +68,7 @@ struct reflector {
 	char *list_version;
 	char *next_page;  /* the list's continue token; NULL: none */
 	bool beta;        /* EndpointSlices of before 1.21 */
-	bool absent;      /* neither version of them is there, which was said */
-	unsigned unknown; /* how often in a row the server did not know of policies */
+	unsigned unknown; /* how often in a row the server did not know the kind */
 	bool cached;      /* the cache of a server has come to our version */
 	bool token_retried;
 	unsigned resumes;
@@ -209,16 +207,9 @@ static void absent(struct reflector *reflector, const char *text)
 	/* They are v1 from 1.21 on and were v1beta1 before; a server may also change under us. */
 	reflector->beta = !reflector->beta;
 	str_set(&reflector->version, NULL);
-	if (reflector->beta) {
-		list_again(reflector, FROM_CACHE);
-		return;
-	}
-	if (!reflector->absent)
-		stream_problem(&reflector->stream,
-			xstrdup("the API server has no EndpointSlices (discovery.k8s.io v1 or "
-				"v1beta1); what depends on them stays unknown"));
-	reflector->absent = true;
-	schedule(reflector, true, jittered(ABSENT_RETRY_MS));
+	list_again(reflector, FROM_CACHE);
+	if (reflector->unknown++ % 2 == 1)
+		fail(reflector, "the API server has neither discovery.k8s.io/v1 nor v1beta1", 0);
 }
 
 static void unauthorized(struct reflector *reflector, const char *text)
@@ -407,7 +398,6 @@ static void list_complete(struct reflector *reflector)
 		str_set(&reflector->version, reflector->list_version);
 		str_set(&reflector->next_page, NULL);
 		reflector->resumes = 0;
-		reflector->absent = false;
 		reflector->unknown = 0;
 		reflector->stream.hidden = false;
 		reflector->cached = reflector->from != FROM_STORE;
@@ -654,6 +644,7 @@ static void reset(struct reflector *reflector)
 	str_set(&reflector->version, NULL);
 	str_set(&reflector->list_version, NULL);
 	str_set(&reflector->next_page, NULL);
+	reflector->unknown = 0;
 }
 
 struct reflector *reflector_free(struct reflector *reflector)

@@ -598,20 +598,52 @@ START_TEST(slices_are_watched_for_those_who_need_them)
 }
 END_TEST
 
-START_TEST(slices_that_the_server_does_not_have_are_a_problem_once)
+START_TEST(slices_that_the_server_does_not_have_are_one_down)
 {
 	start_watching();
 	for (int i = 0; i < 4; i++)
 		fake_api_answer(
 			&api, "list endpointslices", FAKE_CLOSE, "HTTP/1.1 404 Not Found", "");
 	want_slices_of("a");
-	trace_until(&trace, "problem endpointslices: the API server has no EndpointSlices");
+	trace_until(&trace, "down endpointslices: cannot list endpointslices: the API server has "
+			    "neither discovery.k8s.io/v1 nor v1beta1\n");
 	trace_clear(&trace);
-	mono_turn(mono_s(1201));
-	trace_for(&trace, 100);
-	ck_assert_ptr_null(strstr(trace.text, "endpointslices"));
-	mono_turn(mono_s(1201));
+	mono_turn(mono_s(2));
+	trace_for(&trace, 50);
+	trace_is(&trace, "");
+	mono_turn(mono_s(4));
 	trace_until(&trace, "up endpointslices");
+}
+END_TEST
+
+/* A server that has just started knows neither at first: it is down, and not for long. */
+START_TEST(slices_that_are_not_known_for_a_moment_are_tried_soon)
+{
+	start_watching();
+	want_slices_of("a");
+	trace_until(&trace, "up endpointslices");
+	trace_clear(&trace);
+	fake_api_answer(&api, "watch endpointslices", FAKE_CLOSE, "HTTP/1.1 404 Not Found", "");
+	fake_api_answer(&api, "list endpointslices", FAKE_CLOSE, "HTTP/1.1 404 Not Found", "");
+	fake_api_push(&api, "watch endpointslices", FAKE_CLOSE, "");
+	trace_until(&trace, "down endpointslices");
+	mono_turn(mono_s(2));
+	trace_until(&trace, "up endpointslices");
+}
+END_TEST
+
+/* It was v1beta1, and the server was replaced by one that has only v1. */
+START_TEST(slices_of_before_are_asked_for_as_of_today_at_once)
+{
+	start_watching();
+	fake_api_answer(&api, "list endpointslices", FAKE_CLOSE, "HTTP/1.1 404 Not Found", "");
+	want_slices_of("a");
+	trace_until(&trace, "up endpointslices");
+	trace_clear(&trace);
+	fake_api_answer(&api, "watch endpointslices", FAKE_CLOSE, "HTTP/1.1 404 Not Found", "");
+	fake_api_push(&api, "watch endpointslices", FAKE_CLOSE, "");
+	trace_until(&trace, "end endpointslices");
+	trace_is(&trace, "begin endpointslices\nend endpointslices\n");
 }
 END_TEST
 
@@ -1173,7 +1205,9 @@ int main(void)
 	tcase_add_test(tests, a_silent_list_is_given_up);
 	tcase_add_test(tests, slices_come_when_wanted_and_go);
 	tcase_add_test(tests, slices_are_watched_for_those_who_need_them);
-	tcase_add_test(tests, slices_that_the_server_does_not_have_are_a_problem_once);
+	tcase_add_test(tests, slices_that_the_server_does_not_have_are_one_down);
+	tcase_add_test(tests, slices_that_are_not_known_for_a_moment_are_tried_soon);
+	tcase_add_test(tests, slices_of_before_are_asked_for_as_of_today_at_once);
 	tcase_add_test(tests, policies_are_part_of_the_first_picture);
 	tcase_add_test(tests, policies_that_nobody_has_are_waited_for_in_silence);
 	tcase_add_test(tests, policies_that_are_forbidden_are_named_and_hold_nothing_up);
