@@ -184,11 +184,12 @@ void stream_off(struct stream *stream)
 void stream_up(struct stream *stream, char *text)
 {
 	str_set(&stream->error, NULL);
-	if (stream->up) {
+	if (stream->up && !stream->replanned) {
 		free(text);
 		return;
 	}
 	stream->up = true;
+	stream->replanned = false;
 	say(stream->events, K8S_EVENT_UP, stream->id, NULL, text);
 }
 

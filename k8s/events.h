@@ -44,6 +44,7 @@ struct stream {
 	unsigned id;
 	char *name;
 	char *plan;         /* what is watched, and why just that; NULL: the file of this name */
+	bool replanned;     /* another plan than the one that UP was said with */
 	char *error;        /* of DOWN; NULL: none */
 	bool extra;         /* SYNCED does not wait for it */
 	bool optional;      /* nothing goes stale without it */
@@ -76,7 +77,10 @@ void stream_wait(struct stream *stream);
 void stream_excuse(struct stream *stream);
 /* Begins anew, as if it had never worked. Says nothing. */
 void stream_off(struct stream *stream);
-/* These take the text. UP is said only after DOWN or at first, DOWN only with another text. */
+/*
+ * These take the text. UP is said only after DOWN, at first, or with another plan, DOWN only with
+ * another text.
+ */
 void stream_up(struct stream *stream, char *text);
 void stream_down(struct stream *stream, char *text);
 void stream_problem(struct stream *stream, char *text);

@@ -609,6 +609,7 @@ static void tell_plan(struct reflector *reflector, const char *why)
 {
 	free(reflector->stream.plan);
 	reflector->stream.plan = query_text(&reflector->options, reflector->labels, why);
+	reflector->stream.replanned = true;
 }
 
 struct reflector *reflector_new(const struct reflector_options *options)

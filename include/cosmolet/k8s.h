@@ -185,7 +185,7 @@ enum k8s_event_type {
 	K8S_EVENT_DELETED,    /* stream, object: its last state; now the popper's */
 	K8S_EVENT_LIST_END,   /* stream */
 	K8S_EVENT_SYNCED,     /* every stream has ended its first list; once per source */
-	K8S_EVENT_UP,         /* stream, text: it works (again) */
+	K8S_EVENT_UP,         /* stream, text: it works (again), or by another plan */
 	K8S_EVENT_DOWN,       /* stream, text: why it does not; it is retried */
 	K8S_EVENT_PROBLEM,    /* stream, text: something was ignored; what was known before stays */
 };

@@ -576,7 +576,7 @@ START_TEST(slices_are_watched_for_those_who_need_them)
 	trace_is(&trace, "begin endpointslices\nobject endpointslices d/a-1\n"
 			 "end endpointslices\nup endpointslices\nbegin endpointslices\n"
 			 "object endpointslices d/a-1\nobject endpointslices d/b-1\n"
-			 "end endpointslices\n");
+			 "end endpointslices\nup endpointslices\n");
 	asked(ASK_SLICES(OF("a") "&resourceVersion=0") "watch endpointslices " OF(
 		"a") "&watch=1&allowWatchBookmarks=true&resourceVersion=20 token "
 		     "secret\n" ASK_SLICES(OF(
