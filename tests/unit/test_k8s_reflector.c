@@ -78,6 +78,23 @@ static void asked(const char *expected)
 	ck_assert_str_eq(api.log, expected);
 }
 
+/* Turns the loop until there were so many requests, and what is there of an answer has come. */
+static void requests_come(unsigned n)
+{
+	struct mono end = mono_add(mono_now(), mono_s(10));
+	unsigned n_seen = 0;
+
+	while (n_seen < n) {
+		if (mono_before(end, mono_now()))
+			ck_abort_msg("%u requests did not come, but:\n%s", n, api.log);
+		loop_turn(loop, 20);
+		n_seen = 0;
+		for (const char *at = api.log; (at = strchr(at, '\n')); at++)
+			n_seen++;
+	}
+	trace_for(&trace, 20);
+}
+
 #define SELECTOR                                                \
 	"?labelSelector=%21service.kubernetes.io%2Fheadless%2C" \
 	"%21service.kubernetes.io%2Fservice-proxy-name"
@@ -461,17 +478,16 @@ START_TEST(silence_of_a_server_that_is_behind_lists)
 	trace_for(&trace, 50);
 	mono_turn(mono_s(91));
 	fake_api_answer(&api, "list services", FAKE_CLOSE, "HTTP/1.1 504 Gateway Timeout", AHEAD);
-	trace_until(&trace, "end services");
-	trace_for(&trace, 50);
+	requests_come(3);
 	trace_is(&trace, "begin services\nend services\n");
 	mono_turn(mono_s(91));
-	trace_for(&trace, 50);
+	requests_come(4);
 	asked(ASK_PROBE("7") ASK_STORE ASK_WATCH("1") ASK_WATCH("1"));
 	fake_api_push(&api, "watch services", FAKE_HOLD, BOOKMARK("2"));
 	str_set(&api.log, "");
 	trace_for(&trace, 50);
 	mono_turn(mono_s(91));
-	trace_for(&trace, 50);
+	requests_come(2);
 	asked(ASK_PROBE("2") ASK_WATCH("2"));
 }
 END_TEST
@@ -485,9 +501,9 @@ START_TEST(silence_of_a_server_that_keeps_up_only_watches_again)
 	mono_turn(mono_s(89));
 	trace_for(&trace, 50);
 	asked("");
-	for (int i = 0; i < 2; i++) {
+	for (unsigned i = 1; i <= 2; i++) {
 		mono_turn(mono_s(91));
-		trace_for(&trace, 50);
+		requests_come(2 * i);
 	}
 	asked(ASK_PROBE("7") ASK_WATCH("7") ASK_PROBE("7") ASK_WATCH("7"));
 	trace_is(&trace, "");
@@ -867,10 +883,9 @@ START_TEST(a_server_that_answers_is_not_left)
 	trace_until(&trace, "up services");
 	trace_clear(&trace);
 	mono_turn(mono_s(91));
-	trace_for(&trace, 50);
+	requests_come(4);
 	fake_api_push(&api, "watch services", FAKE_CLOSE, BOOKMARK("2"));
-	mono_turn(mono_s(2));
-	trace_for(&trace, 50);
+	requests_come(5);
 	trace_is(&trace, "");
 	fake_api_push(&api, "watch services", FAKE_RESET, "{\"type\":\"ADD");
 	trace_until(&trace, "up services");
@@ -913,7 +928,7 @@ END_TEST
 
 static const struct {
 	const char *head;
-	int n; /* how often, until another server is tried */
+	unsigned n; /* how often, until another server is tried */
 } bad_answers[] = {
 	{"HTTP/1.1 500 Internal Server Error", 3},
 	{"HTTP/1.1 503 Service Unavailable", 3},
@@ -931,8 +946,8 @@ START_TEST(a_server_of_nothing_but_errors_is_left)
 	for (int i = 0; i < 9; i++)
 		fake_api_answer(&api, "list services", FAKE_CLOSE, bad_answers[_i].head, "");
 	start_with_servers(first, second);
-	for (int i = 0; i < bad_answers[_i].n; i++) {
-		trace_for(&trace, 50);
+	for (unsigned i = 0; i < bad_answers[_i].n; i++) {
+		requests_come(i + 1);
 		ck_assert_str_eq(other.log, "");
 		mono_turn(mono_s(61));
 	}
