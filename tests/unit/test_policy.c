@@ -183,6 +183,7 @@ END_TEST
 
 START_TEST(all_settings_arrive)
 {
+	auto_free struct verdict *verdicts = NULL;
 	const struct config_class *class;
 
 	put("p", specs[3].spec);
@@ -199,6 +200,17 @@ START_TEST(all_settings_arrive)
 	put("p", "{settings: {metric: 8}}");
 	ck_assert_int_eq(class->tag, 10); /* what it does not say is the configuration's */
 	ck_assert_ptr_null(class->node_selector);
+	put("p", "{settings: {riseSeconds: 11, fallSeconds: 12, dampingHalfLifeSeconds: 600, "
+		 "dampingSuppress: 3000, dampingReuse: 700, dampingMaxSeconds: 1800}}");
+	ck_assert_int_eq(class->rise_seconds, 11);
+	ck_assert_int_eq(class->fall_seconds, 12);
+	ck_assert_int_eq(class->damping_half_life_seconds, 600);
+	ck_assert_int_eq(class->damping_suppress, 3000);
+	ck_assert_int_eq(class->damping_reuse, 700);
+	ck_assert_int_eq(class->damping_max_seconds, 1800);
+	take(service("default/web", "cluster=10.96.0.1 select=app:web"));
+	plan_service(config, &cluster, cluster_service(&cluster, "default", "web"), &verdicts);
+	ck_assert_ptr_eq(verdicts[0].class, class); /* what is held, is held by these */
 }
 END_TEST
 
