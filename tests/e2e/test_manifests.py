@@ -15,7 +15,7 @@ from cluster import SLICES, apply as apply_objects, populate, service, slice_of
 from cosmolet import NODE
 from fixtures import REPOSITORY
 from kube import KubeApi
-from lab import Lab, Router
+from lab import RELEASES, Lab, Router
 from manifests import CONTAINER, FOREIGN, apply, crd, delete, kustomize, lost, objects_of, program
 from pod import Pod, privileges
 from sandbox import Sandbox, wait_until
@@ -123,6 +123,15 @@ def test_every_component_is_taken(kube: KubeApi, applied: Apply, tmp_path: Path)
 def test_what_is_made_of_something_else() -> None:
     """container/cosmolet.yaml of the overlay, and more."""
     subprocess.run([REPOSITORY / 'tests' / 'rendered'], check=True)
+
+
+def test_a_release_that_no_test_runs_is_not_listed() -> None:
+    path = REPOSITORY / 'tests' / 'rendered'
+    program: dict[str, Any] = {'__file__': str(path), '__name__': 'rendered'}
+    exec(path.read_text(), program)
+    assert all(f'{release} (Debian ' in program['tested_table']() for release in RELEASES)
+    program['RELEASES'] = RELEASES[:-1]
+    assert f'{RELEASES[-1]} (' not in program['tested_table']()
 
 
 def test_the_pod(kube: KubeApi, applied: Apply, start: Start, frr_release: str) -> None:
