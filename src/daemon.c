@@ -56,7 +56,7 @@ static void before_round(void *data)
 	if (daemon->planner.synced)
 		follow_policies(daemon);
 	if (daemon->planner.synced && !daemon->stopping)
-		drain_consider(&daemon->drain, daemon->config, !daemon->announce.synced);
+		drain_consider(&daemon->drain, daemon->config);
 }
 
 static void plan_all(void *data)
@@ -1044,7 +1044,7 @@ static void begin(struct daemon *daemon, struct config *config)
 		.gate_passed = daemon->gate_passed,
 		.later_signal = daemon->later_signal,
 		.file = daemon->file,
-		.drain = {.signalled = daemon->drain.signalled},
+		.drain = daemon->drain,
 	};
 	daemon->policies.stale = true;
 	for (size_t i = 0; i < config->n_warnings; i++)

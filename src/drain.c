@@ -41,11 +41,15 @@ static void begin(struct drain *d, const struct config *config, bool tag_only)
 	log_info("drain", "draining", "why=%s tag=%lld seconds=%lld", d->why,
 		(long long)config->announce_drain_tag,
 		(long long)(tag_only ? 0 : config->announce_drain_seconds));
-	if (tag_only)
+	if (tag_only) {
+		d->began = (struct mono){0};
 		loop_timer_stop(&d->timer);
-	else
-		loop_timer_after(
-			d->loop, &d->timer, mono_s(config->announce_drain_seconds), on_timer);
+	} else {
+		if (!d->began.ns)
+			d->began = loop_now(d->loop);
+		loop_timer_at(d->loop, &d->timer,
+			mono_add(d->began, mono_s(config->announce_drain_seconds)), on_timer);
+	}
 	enter(d, DRAIN_TAGGED);
 }
 
@@ -68,7 +72,7 @@ static bool is_stale(const struct drain *d, const struct config *config)
 	return d->stale && config->fail_static_policy != STALE_KEEP;
 }
 
-void drain_consider(struct drain *d, const struct config *config, bool first)
+static void consider(struct drain *d, const struct config *config, bool was_drained)
 {
 	bool tag_only;
 
@@ -76,9 +80,11 @@ void drain_consider(struct drain *d, const struct config *config, bool first)
 	tag_only = !d->why && config->fail_static_policy == STALE_TAG;
 	if (!d->why && is_stale(d, config))
 		d->why = "the API server, which is away (fail_static)";
+	if (!d->why)
+		d->began = (struct mono){0};
 	if (!d->why && d->phase != DRAIN_NONE) {
 		end(d);
-	} else if (d->why && d->phase == DRAIN_NONE && first) {
+	} else if (d->why && d->phase == DRAIN_NONE && was_drained) {
 		log_info("drain", "the node is drained: nothing is announced", "why=%s", d->why);
 		enter(d, DRAIN_WITHDRAWN);
 	} else if (d->why && (d->phase == DRAIN_NONE || (tag_only && d->phase != DRAIN_TAGGED) ||
@@ -87,16 +93,24 @@ void drain_consider(struct drain *d, const struct config *config, bool first)
 	}
 }
 
+void drain_consider(struct drain *d, const struct config *config)
+{
+	bool was_drained = !d->seen && !d->was_up;
+
+	d->seen = true;
+	consider(d, config, was_drained);
+}
+
 void drain_stale(struct drain *d, const struct config *config, bool stale)
 {
 	d->stale = stale;
-	drain_consider(d, config, false);
+	consider(d, config, false);
 }
 
 void drain_signal(struct drain *d, const struct config *config, bool begin_it)
 {
 	d->signalled = begin_it;
-	drain_consider(d, config, false);
+	consider(d, config, false);
 }
 
 void drain_init(struct drain *d, struct loop *loop, struct cluster *cluster,
@@ -107,7 +121,9 @@ void drain_init(struct drain *d, struct loop *loop, struct cluster *cluster,
 		.announce = announce,
 		.replan = replan,
 		.data = data,
-		.signalled = d->signalled};
+		.signalled = d->signalled,
+		.was_up = d->seen ? d->phase != DRAIN_WITHDRAWN : d->was_up,
+		.began = d->began};
 }
 
 void drain_deinit(struct drain *d)

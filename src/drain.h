@@ -25,21 +25,27 @@ struct drain {
 	enum drain_phase phase;
 	const char *why; /* what triggered it, in words; NULL: nothing */
 	bool signalled;
-	bool stale; /* the API server has been away for too long */
+	bool stale;        /* the API server has been away for too long */
+	bool seen;         /* the cluster is known, and with it the node */
+	bool was_up;       /* a former life of the process had not withdrawn everything */
+	struct mono began; /* the way to the lower rung; zeroed: it has not */
 	struct loop_timer timer;
 };
 
-/* Borrows everything. Of an earlier life, zeroed at first, it keeps whether a signal drains. */
+/*
+ * Borrows everything. Of an earlier life of the process, zeroed at first, it keeps whether a signal
+ * drains, and how far the ladder was descended.
+ */
 void drain_init(struct drain *drain, struct loop *loop, struct cluster *cluster,
 	struct announce *announce, void (*replan)(void *data), void *data);
 void drain_deinit(struct drain *drain);
 
 /*
- * To be called before services are planned: the node, or the configuration, may have changed. What
- * has a trigger when the cluster becomes known (first) was drained in a former life: nothing is
- * announced only to be withdrawn.
+ * To be called before services are planned, when the cluster is known: the node, or the
+ * configuration, may have changed. What has a trigger at first was drained by a former process:
+ * nothing is announced only to be withdrawn.
  */
-void drain_consider(struct drain *drain, const struct config *config, bool first);
+void drain_consider(struct drain *drain, const struct config *config);
 /* A signal begins the drain, or ends it. */
 void drain_signal(struct drain *drain, const struct config *config, bool begin);
 

@@ -86,6 +86,25 @@ def test_annotation(world: tuple[Lab, Cosmolet]) -> None:
     assert {e.kind for e in lab.tor.events(mark)} == {'announce'} and daemon.states() == UP
 
 
+def test_a_reload_goes_on_with_it(world: tuple[Lab, Cosmolet]) -> None:
+    """The parts are made anew while all is tagged: that is neither the end of the ladder nor a new beginning."""
+    lab, daemon = world
+    daemon.settings['announce']['drain_seconds'] = 6
+    daemon.write_config()
+    daemon.wait_log('msg=changed', 'announce.drain_seconds')
+    daemon.manifest('node', DRAIN)
+    lab.tor.wait_for(lambda t: {r.communities for r in t.values()} == {frozenset({DEGRADED_COMMUNITY})})
+    began = time.monotonic()
+    time.sleep(3)
+    daemon.settings['frr']['stale_seconds'] = 77
+    daemon.write_config()
+    daemon.wait_log('msg=connected', 'room=zapi', more_than=1)
+    daemon.wait_states(UP)
+    assert daemon.status()['drain'] == 'tagged' and set(lab.tor.services()) == WEB
+    lab.tor.wait_for(set())
+    assert 5 < time.monotonic() - began < 8
+
+
 def test_signal_taint_and_cordon(world: tuple[Lab, Cosmolet]) -> None:
     lab, daemon = world
     assert daemon.process
