@@ -348,7 +348,7 @@ static void decide(struct loop_job *job)
 	const struct claim *claim = vip_claim(vip);
 	bool wanted;
 
-	if (!vip->announce->synced)
+	if (!vip->announce->synced || vip->announce->finished)
 		return;
 	wanted = steadied(vip, claim, is_wanted(vip, claim));
 	if (wanted != vip->wanted) {
@@ -572,7 +572,8 @@ void announce_bound(struct announce *announce, const struct prefix *address,
 		take_binding(vip, state, error);
 		if (vip->wanted && !was_bound && (vip->bound || vip->foreign)) {
 			note(vip, NULL);
-			if (!vip->job.loop) /* else what services say is to be decided first */
+			/* else what services say is to be decided first */
+			if (!vip->job.loop && !announce->finished)
 				go_up(vip, vip_claim(vip));
 		}
 		tell(vip, error ? error : "the loopback has answered");
@@ -729,6 +730,11 @@ void announce_set_draining(struct announce *announce, bool draining)
 	announce->draining = draining;
 	vec_foreach (&announce->vips, vip, i)
 		decide_soon(vip);
+}
+
+void announce_finish(struct announce *announce)
+{
+	announce->finished = true;
 }
 
 void announce_unbind_all(struct announce *announce)

@@ -100,6 +100,7 @@ struct announce {
 	bool synced;
 	bool first;      /* the first complete picture is being decided: nothing has a past */
 	bool completing; /* zebra is to hear that this was all, once everything is bound */
+	bool finished;   /* zebra has heard the last of it */
 	bool zebra_up;
 	bool draining;
 	struct trace cause; /* of what services say now; zeroed: no event, but this moment */
@@ -143,6 +144,9 @@ void announce_rival(struct announce *announce, const struct prefix *prefix, cons
 
 /* The addresses for which it is of interest who else has them. *out is for free(). */
 size_t announce_contested(const struct announce *announce, struct prefix **out);
+
+/* From now on nothing is announced or withdrawn any more, since zapi_finish() must be the last. */
+void announce_finish(struct announce *announce);
 
 /* Gives every announced address the drain tag, or its own again. */
 void announce_set_draining(struct announce *announce, bool draining);

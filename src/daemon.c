@@ -183,8 +183,9 @@ static void on_source(void *data)
 	struct daemon *daemon = data;
 	struct k8s_event event;
 
+	/* While it drains at the end, what is ill goes still; nothing is begun any more. */
 	while (k8s_pop_event(daemon->k8s, &event)) {
-		if (!daemon->stopping)
+		if (!daemon->stopping || (daemon->announce.synced && !daemon->announce.finished))
 			take_source_event(daemon, &event);
 		k8s_event_deinit(&event);
 	}
@@ -470,8 +471,15 @@ static void on_withdrawn(void *data, bool ok)
 	loop_stop(daemon->loop, 0);
 }
 
+static void keep_all(struct daemon *daemon)
+{
+	announce_finish(&daemon->announce);
+	zapi_finish(daemon->zapi, ZAPI_FINISH_KEEP, KEEP_LIMIT, on_kept, daemon);
+}
+
 static void withdraw_all(struct daemon *daemon)
 {
+	announce_finish(&daemon->announce);
 	zapi_finish(daemon->zapi, ZAPI_FINISH_WITHDRAW, WITHDRAW_LIMIT, on_withdrawn, daemon);
 }
 
@@ -493,9 +501,7 @@ static void stop(struct daemon *daemon)
 {
 	notify_stopping(daemon->notify, stop_limit(daemon->config));
 	switch (daemon->config->announce_on_stop) {
-	case ON_STOP_KEEP:
-		zapi_finish(daemon->zapi, ZAPI_FINISH_KEEP, KEEP_LIMIT, on_kept, daemon);
-		break;
+	case ON_STOP_KEEP: keep_all(daemon); break;
 	case ON_STOP_WITHDRAW: withdraw_all(daemon); break;
 	case ON_STOP_DRAIN:
 		announce_set_draining(&daemon->announce, true);
@@ -540,7 +546,7 @@ static void configure_again(struct daemon *daemon, struct config *config, bool w
 	if (withdraw)
 		withdraw_all(daemon);
 	else
-		zapi_finish(daemon->zapi, ZAPI_FINISH_KEEP, KEEP_LIMIT, on_kept, daemon);
+		keep_all(daemon);
 }
 
 static void note_file(struct daemon *daemon)
@@ -748,7 +754,7 @@ static void on_owner_timer(struct loop_timer *timer)
 	}
 	daemon->again = true;
 	daemon->stopping = true;
-	zapi_finish(daemon->zapi, ZAPI_FINISH_KEEP, KEEP_LIMIT, on_kept, daemon);
+	keep_all(daemon);
 }
 
 /* What only root may read would fail at the first change, long after anybody looks. */

@@ -343,6 +343,20 @@ def test_stop_and_drain(daemon: Cosmolet, network: Lab) -> None:
     assert bound(network) == set()
 
 
+def test_what_is_ill_goes_while_it_drains(daemon: Cosmolet, network: Lab) -> None:
+    """Nothing that happens before the routes are withdrawn is missed."""
+    daemon.settings['announce']['drain_seconds'] = 5
+    stop_by(daemon, 'drain')
+    start(daemon, network)
+    assert daemon.process
+    daemon.process.send_signal(signal.SIGTERM)
+    network.tor.wait_for(lambda t: {c for route in t.values() for c in route.communities} == {DRAIN_COMMUNITY})
+    daemon.manifest('web', service('web', [V4, V6]), pod('web-1', 'web', ready=False))
+    network.tor.wait_for(set(), timeout=2)
+    assert daemon.process.poll() is None
+    assert daemon.process.wait(10) == 0 and bound(network) == set()
+
+
 def test_second_signal_does_not_wait(daemon: Cosmolet, network: Lab) -> None:
     daemon.settings['announce'].update(on_stop='drain', drain_seconds=600)
     daemon.write_config()

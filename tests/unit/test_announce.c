@@ -197,6 +197,28 @@ START_TEST(what_is_not_bound_is_not_announced)
 }
 END_TEST
 
+START_TEST(zebra_hears_nothing_behind_the_last)
+{
+	begin("");
+	announce_synced(&announce);
+	say(0, REASON_READY);
+	pass(0);
+	ck_assert(routed[0]);
+	kernel = LOOPBACK_PENDING;
+	say(1, REASON_READY);
+	pass(0);
+	kernel = LOOPBACK_BOUND;
+	say(0, REASON_NOT_READY); /* decided in a job */
+	say(2, REASON_READY);
+	announce_finish(&announce);
+	pass(0);
+	announce_bound(&announce, &address[1], LOOPBACK_BOUND, NULL);
+	pass(4);
+	ck_assert_uint_eq(n_routed(), 1);
+	ck_assert(routed[0]);
+}
+END_TEST
+
 #define FALL "stability: {fall_seconds: 60}"
 
 START_TEST(a_delay_goes_on_in_the_next_life)
@@ -327,6 +349,7 @@ int main(void)
 	log_setup(LOG_ERR, LOG_LOGFMT);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, what_is_not_bound_is_not_announced);
+	tcase_add_test(tcase, zebra_hears_nothing_behind_the_last);
 	tcase_add_test(tcase, a_delay_goes_on_in_the_next_life);
 	tcase_add_test(tcase, rules_that_the_next_life_has_not_hold_nothing);
 	tcase_add_test(tcase, what_rises_goes_on_rising);
