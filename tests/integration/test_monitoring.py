@@ -25,7 +25,9 @@ NORMAL, TRANSITIONS = '1x400', 'cosmolet_vip_transitions_total{instance="%s",dir
 
 # Of each alert: when it must fire and for what (a label's value), and the series; those of b never make it fire.
 CASES: dict[str, tuple[str, set[str], dict[str, str]]] = {
-    'CosmoletDown': ('17m', {'a'}, {'cosmolet_synced{instance="a"}': '1x20 _x80', 'cosmolet_synced{instance="b"}': NORMAL}),
+    'CosmoletDown': ('17m', {'a'}, {'cosmolet_synced{instance="a",pod="a-1"}': '1x20 _x80',
+                                    'cosmolet_synced{instance="b",pod="b-1"}': '1x20 stale',  # its pod was replaced
+                                    'cosmolet_synced{instance="b",pod="b-2"}': '_x22 1x80'}),
     'CosmoletZebraDown': ('4m', {'a'}, {'cosmolet_zapi_connected{instance="a"}': '1x8 0x20',
                                         'cosmolet_zapi_connected{instance="b"}': '1x8 0x2 1x20'}),  # FRR was restarted
     'CosmoletBgpdDeaf': ('4m', {'a'}, {'cosmolet_bgpd_deaf{instance="a"}': '0x8 1x20', 'cosmolet_bgpd_deaf{instance="b"}': '0x40'}),
