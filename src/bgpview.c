@@ -5,12 +5,13 @@
  * A round asks for the neighbours of each family, then for all that each of them is sent: as many
  * questions as there are neighbours, however many addresses there are. Only a whole round replaces
  * what is known. bgpd works on one thing at a time, so the pause between rounds grows with the time
- * that it took to answer.
+ * that the last one took, answered or not.
  *
  * The hard part: what a neighbour is sent may be a whole Internet, and be it only our ten thousand
  * addresses, to parse all of its JSON would keep the loop from its work. All that is needed of it
  * is each route's "network", which stands there in the same way from FRR 7.5 to 10.7: so that is
- * searched for, in portions.
+ * searched for, in portions. A neighbour that is sent more than fits beside the rest in the memory
+ * of a pod is left out, and said to be.
  */
 #include "bgpview.h"
 
@@ -21,9 +22,11 @@
 
 #define LIMIT          mono_s(10)
 #define SUMMARY_MAX    (4u << 20)
-#define ADVERTISED_MAX (64u << 20)
-#define PORTION        1000 /* routes in a turn of the loop */
-#define SHARE          20   /* of bgpd's time: at most the 20th part */
+#define ADVERTISED_MAX (16u << 20) /* some 40,000 routes */
+#define PORTION        1000        /* routes in a turn of the loop */
+#define SHARE          20          /* of bgpd's time: at most the 20th part */
+#define FRESH          mono_s(60)
+#define FRESH_ROUNDS   3
 
 static const uint8_t families[] = {AF_INET, AF_INET6};
 
@@ -40,13 +43,13 @@ struct bgpview {
 	char *error;
 	struct vec known;
 	struct mono known_at; /* zero: never */
+	struct mono period;   /* from that round to the next one */
 	/* The round that is on its way. */
 	struct vec next;
 	struct mono begun;
-	size_t family; /* whose neighbours are asked for */
-	size_t at;     /* the neighbour whose routes are */
-	char *text;    /* that are searched through */
-	const char *rest;
+	size_t family;    /* whose neighbours are asked for */
+	size_t at;        /* the neighbour whose routes are */
+	const char *rest; /* of what it is sent, to be searched through; NULL: nothing is */
 };
 
 static int neighbor_cmp(const void *a, const void *b)
@@ -85,30 +88,49 @@ static void on_timer(struct loop_timer *timer)
 	loop_job_queue(v->loop, &v->job, on_job);
 }
 
-static void end_round(struct bgpview *v, struct mono pause)
+static struct mono later(struct mono a, struct mono b)
+{
+	return mono_before(a, b) ? b : a;
+}
+
+/* From the end of this round to the next one. */
+static struct mono pace(const struct bgpview *v)
+{
+	struct mono share = {SHARE * mono_sub(mono_now(), v->begun).ns};
+
+	return later(v->pause, share);
+}
+
+static void end_round(struct bgpview *v)
 {
 	vec_clear(&v->next, neighbor_destroy);
-	free(TAKE(v->text));
+	v->vty = vty_free(v->vty);
 	v->rest = NULL;
-	loop_timer_after(v->loop, &v->timer, pause, on_timer);
+	loop_timer_after(v->loop, &v->timer, pace(v), on_timer);
 }
 
 static void give_up(struct bgpview *v, const char *why)
 {
 	str_set(&v->error, why);
-	end_round(v, v->pause);
+	end_round(v);
+}
+
+/* There was no answer. */
+static void give_up_unanswered(struct bgpview *v)
+{
+	give_up(v, vty_is_too_long(v->vty) ? "bgpd's answer is too long" : "bgpd does not answer");
 }
 
 static void complete(struct bgpview *v)
 {
-	struct mono share = {SHARE * mono_sub(mono_now(), v->begun).ns};
 	struct vec before = v->known;
 
 	v->known = v->next;
 	v->next = before;
 	v->known_at = v->begun;
+	v->period = pace(v);
 	str_set(&v->error, NULL);
-	end_round(v, mono_before(v->pause, share) ? share : v->pause);
+	end_round(v);
 }
 
 static void on_summary(void *data, const char *answer);
@@ -159,8 +181,12 @@ static void on_summary(void *data, const char *answer)
 	const char *name;
 	json_t *peer;
 
+	if (!answer) {
+		give_up_unanswered(v);
+		return;
+	}
 	if (!json) {
-		give_up(v, answer ? "bgpd's answer is not understood" : "bgpd does not answer");
+		give_up(v, "bgpd's answer is not understood");
 		return;
 	}
 	json_object_foreach ((json_t *)(uintptr_t)peers, name, peer)
@@ -218,13 +244,15 @@ static bool search_portion(struct bgpview *v)
 static void on_advertised(void *data, const char *answer)
 {
 	struct bgpview *v = data;
+	struct bgpview_neighbor *neighbor = v->next.items[v->at];
 
-	if (!answer) {
-		give_up(v, "bgpd does not answer");
+	neighbor->unread = !answer && vty_is_too_long(v->vty);
+	if (!answer && !neighbor->unread) {
+		give_up_unanswered(v);
 		return;
 	}
-	v->text = xstrdup(answer);
-	v->rest = v->text;
+	v->rest = answer;
+	v->at += neighbor->unread;
 	loop_job_queue(v->loop, &v->job, on_job);
 }
 
@@ -233,7 +261,7 @@ static void search(struct bgpview *v)
 	struct bgpview_neighbor *neighbor = v->next.items[v->at];
 
 	if (search_portion(v)) {
-		free(TAKE(v->text));
+		v->rest = NULL;
 		if (neighbor->n_advertised)
 			qsort(neighbor->advertised, neighbor->n_advertised,
 				sizeof(*neighbor->advertised), address_cmp);
@@ -247,11 +275,11 @@ static void on_job(struct loop_job *job)
 {
 	struct bgpview *v = container_of(job, struct bgpview, job);
 
-	v->vty = vty_free(v->vty);
-	if (v->text) {
+	if (v->rest) {
 		search(v);
 		return;
 	}
+	v->vty = vty_free(v->vty);
 	if (v->family < N_ELEMENTS(families)) {
 		ask(v, families[v->family], "summary", SUMMARY_MAX, on_summary);
 		return;
@@ -280,6 +308,13 @@ double bgpview_age(const struct bgpview *v)
 	return v->known_at.ns ? mono_to_s(mono_sub(mono_now(), v->known_at)) : -1;
 }
 
+bool bgpview_is_fresh(const struct bgpview *v)
+{
+	struct mono most = later(FRESH, (struct mono){FRESH_ROUNDS * v->period.ns});
+
+	return v->known_at.ns && mono_before(mono_now(), mono_add(v->known_at, most));
+}
+
 const char *bgpview_error(const struct bgpview *v)
 {
 	return v->error;
@@ -292,14 +327,20 @@ bool bgpview_advertises(const struct bgpview_neighbor *neighbor, const struct pr
 		       sizeof(*neighbor->advertised), address_cmp);
 }
 
-size_t bgpview_count(const struct bgpview *v, const struct prefix *address)
+bool bgpview_count(const struct bgpview *v, const struct prefix *address, size_t *out_n)
 {
 	const struct bgpview_neighbor *neighbor;
 	size_t n = 0;
 
-	vec_foreach (&v->known, neighbor, i)
+	if (!bgpview_is_fresh(v))
+		return false;
+	vec_foreach (&v->known, neighbor, i) {
+		if (neighbor->unread && neighbor->family == address->family)
+			return false;
 		n += bgpview_advertises(neighbor, address);
-	return n;
+	}
+	*out_n = n;
+	return true;
 }
 
 /* Life */
@@ -336,7 +377,6 @@ struct bgpview *bgpview_free(struct bgpview *v)
 	loop_timer_stop(&v->timer);
 	vec_deinit(&v->known, neighbor_destroy);
 	vec_deinit(&v->next, neighbor_destroy);
-	free(v->text);
 	free(v->error);
 	free(v->path);
 	free(v->vrf);

@@ -308,12 +308,13 @@ static void write_vip_neighbors(struct scrape *s, const struct vip *vip)
 {
 	const struct bgpview *view = s->daemon->bgpview;
 	char buf[PREFIX_STRLEN];
+	size_t n;
 
-	if (!vip->asked || !view || bgpview_age(view) < 0)
+	if (!vip->asked || !view || !bgpview_count(view, &vip->address, &n))
 		return;
 	sample(s, "");
 	label(s, "address", prefix_address(&vip->address, buf));
-	count(s, bgpview_count(view, &vip->address));
+	count(s, n);
 }
 
 static void write_vips(struct scrape *s)
@@ -535,9 +536,11 @@ static void write_neighbors(struct scrape *s, bool states)
 {
 	const struct bgpview_neighbor *neighbor;
 
-	if (!s->daemon->bgpview)
+	if (!s->daemon->bgpview || !bgpview_is_fresh(s->daemon->bgpview))
 		return;
 	vec_foreach (bgpview_neighbors(s->daemon->bgpview), neighbor, i) {
+		if (neighbor->unread && !states)
+			continue;
 		sample(s, "");
 		label(s, "neighbor", neighbor->name);
 		label(s, "family", neighbor->family == AF_INET ? "ipv4" : "ipv6");
@@ -806,7 +809,7 @@ static const struct family families[] = {
 		.write_vip = write_vip_confirmed},
 	{"cosmolet_vip_neighbors", GAUGE, "address",
 		"Number of neighbours to which bgpd really advertises an address that zebra should "
-		"have (frr.verify_bgp, metrics.per_service: full).",
+		"have, while that is known (frr.verify_bgp, metrics.per_service: full).",
 		.write_vip = write_vip_neighbors},
 	{"cosmolet_vips", GAUGE, "state",
 		"Number of service addresses in a state, of those that were ever announced here.",
@@ -883,10 +886,12 @@ static const struct family families[] = {
 		"Whether zebra was restarted without bgpd, which then hears of no change.",
 		.write = write_deaf},
 	{"cosmolet_bgp_neighbor_up", GAUGE, "neighbor, family",
-		"Whether bgpd's session with a neighbour is established (frr.verify_bgp).",
+		"Whether bgpd's session with a neighbour is established, as long as its answer is "
+		"not older than three rounds or a minute (frr.verify_bgp).",
 		.write = write_neighbor_up},
 	{"cosmolet_bgp_neighbor_addresses", GAUGE, "neighbor, family",
-		"Number of our addresses that bgpd advertises to a neighbour (frr.verify_bgp).",
+		"Number of our addresses that bgpd advertises to a neighbour, as long "
+		"(frr.verify_bgp).",
 		.write = write_neighbor_addresses},
 	{"cosmolet_bgp_age_seconds", GAUGE, "",
 		"How old bgpd's last whole answer is (frr.verify_bgp).", .write = write_bgp_age},

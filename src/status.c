@@ -175,7 +175,10 @@ static json_t *bgp_json(const struct daemon *daemon)
 		set_string(entry, "name", neighbor->name);
 		set_number(entry, "family", (uint64_t)family_number(neighbor->family));
 		set_string(entry, "state", neighbor->state);
-		set_number(entry, "advertised", neighbor->n_advertised);
+		if (neighbor->unread)
+			set_string(entry, "error", BGPVIEW_UNREAD_TEXT);
+		else
+			set_number(entry, "advertised", neighbor->n_advertised);
 		json_array_append_new(neighbors, entry);
 	}
 	json_object_set_new(json, "neighbors", neighbors);

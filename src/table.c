@@ -152,7 +152,7 @@ static bool is_established(const json_t *neighbor)
 	return !strcmp(string_of(neighbor, "state", ""), "Established");
 }
 
-/* To how many of the established neighbours of its family an address is advertised. */
+/* To how many of the established neighbours of its family, as far as that is known. */
 static char *neighbors_text(const json_t *status, const json_t *address)
 {
 	const json_t *names = json_object_get(address, "neighbors"), *neighbor;
@@ -161,7 +161,7 @@ static char *neighbors_text(const json_t *status, const json_t *address)
 
 	json_array_foreach (json_object_get(bgp, "neighbors"), i, neighbor)
 		of += number_of(neighbor, "family") == number_of(address, "family") &&
-		      is_established(neighbor);
+		      is_established(neighbor) && json_object_get(neighbor, "advertised");
 	return names ? xasprintf("%zu/%zu", json_array_size(names), of) : xstrdup("-");
 }
 

@@ -123,6 +123,11 @@ struct vty *vty_ask(struct loop *loop, const char *path, const char *command, si
 	return v;
 }
 
+bool vty_is_too_long(const struct vty *v)
+{
+	return v->size == v->max + TAIL;
+}
+
 struct vty *vty_free(struct vty *v)
 {
 	if (!v)

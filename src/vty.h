@@ -11,7 +11,7 @@ struct vty;
 
 /*
  * The answer, or NULL if there was none: no such socket, no permission, an unknown command, more
- * than the limit, or too late. It lives until the call returns, as does the question.
+ * than the limit, or too late. It lives as long as the question.
  */
 typedef void vty_answer_fn(void *data, const char *answer);
 
@@ -21,6 +21,8 @@ typedef void vty_answer_fn(void *data, const char *answer);
  */
 struct vty *vty_ask(struct loop *loop, const char *path, const char *command, size_t max,
 	struct mono limit, vty_answer_fn *answer, void *data);
+/* Why there was no answer: it has more than max octets. */
+bool vty_is_too_long(const struct vty *vty);
 /* Drops the question, answered or not. Accepts NULL, returns NULL. */
 struct vty *vty_free(struct vty *vty);
 

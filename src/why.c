@@ -185,6 +185,7 @@ static void print_bgp(FILE *out, const struct bgpview *view, const struct prefix
 		any = true;
 		fprintf(out, "    neighbour %s, %s: %s\n", neighbor->name, neighbor->state,
 			bgpview_advertises(neighbor, address) ? "it is advertised"
+			: neighbor->unread                    ? "not known: " BGPVIEW_UNREAD_TEXT
 			: neighbor->established ? "not advertised; a route-map may deny it"
 						: "not advertised");
 	}

@@ -87,8 +87,9 @@ def test_what_it_shows(stage: Stage, browser: Browser) -> None:
     browser.wait(f'{ROWS}[0].innerText.includes({TOR_V4!r})')
     text = browser.run('document.body.innerText')
     for words in ('node-1', 'live', 'connected, FRR 8.2-9.0', 'synced', '10 of 11 routes confirmed', 'zebra has: connected',
-                  'no pods', 'smtp-1: not Ready', 'median', '2 of 2 sessions up'):
+                  'no pods', 'smtp-1: not Ready', 'median', '2 of 2 sessions up, '):
         assert words.lower() in text.lower(), f'{words} is not in:\n{text}'
+    assert re.search(r'2 of 2 sessions up, \d+ s ago', text, re.I)
     row = browser.run(f'{ROWS}.map(row => row.innerText.split(/\\s*\\t\\s*/)).find(row => row[0] == "10.96.0.10")')
     assert row[:3] == ['10.96.0.10', 'announced', 'shop/web'] and re.fullmatch(r'\d+ s', row[3])
     assert row[4:] == ['IPv4', '4711', 'redistributed', TOR_V4, '1 of 1 pods on this node are ready']
