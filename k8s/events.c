@@ -107,7 +107,7 @@ void stream_init(struct stream *stream, struct events *events, const char *name,
 {
 	*stream = (struct stream){.events = events,
 		.id = ++events->last_stream,
-		.name = xstrdup(name),
+		.name = text_clean(xstrdup(name)), /* a file's may be any octets */
 		.extra = extra};
 	TAILQ_INSERT_TAIL(&events->streams, stream, linked);
 }
@@ -193,6 +193,13 @@ void stream_up(struct stream *stream, char *text)
 	say(stream->events, K8S_EVENT_UP, stream->id, NULL, text);
 }
 
+/* Where not all are shown, those in trouble are. */
+static void to_the_front(struct stream *stream)
+{
+	TAILQ_REMOVE(&stream->events->streams, stream, linked);
+	TAILQ_INSERT_HEAD(&stream->events->streams, stream, linked);
+}
+
 void stream_down(struct stream *stream, char *text)
 {
 	bool known;
@@ -201,14 +208,17 @@ void stream_down(struct stream *stream, char *text)
 	known = !stream->up && stream->error && strcmp(stream->error, text) == 0;
 	stream->up = false;
 	str_set(&stream->error, text);
-	if (known)
+	if (known) {
 		free(text);
-	else
-		say(stream->events, K8S_EVENT_DOWN, stream->id, NULL, text);
+		return;
+	}
+	to_the_front(stream);
+	say(stream->events, K8S_EVENT_DOWN, stream->id, NULL, text);
 }
 
 void stream_problem(struct stream *stream, char *text)
 {
 	stream->n_problems++;
+	to_the_front(stream);
 	say(stream->events, K8S_EVENT_PROBLEM, stream->id, NULL, text);
 }

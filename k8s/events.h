@@ -21,7 +21,7 @@ struct events {
 	void *data;
 	struct loop_job job;
 	struct event_queue queue;
-	TAILQ_HEAD(, stream) streams;
+	TAILQ_HEAD(, stream) streams; /* those that complained last are first */
 	unsigned last_stream;
 	bool complete; /* all streams that SYNCED waits for are there */
 	bool synced;   /* SYNCED was said */

@@ -323,10 +323,12 @@ static void print_unsynced(FILE *out, const struct daemon *daemon)
 	struct k8s_stream_status stream = {0};
 
 	fprintf(out, "%s", k8s_describe(daemon->k8s));
-	for (size_t n = 0; n < MAX_STREAMS && k8s_next_stream(daemon->k8s, &stream); n++) {
-		if (!stream.synced)
-			fprintf(out, "; %s%s%s", stream.name, stream.error ? ": " : "",
-				stream.error ? stream.error : "");
+	for (size_t n = 0; n < MAX_STREAMS && k8s_next_stream(daemon->k8s, &stream);) {
+		if (stream.synced)
+			continue;
+		fprintf(out, "; %s%s%s", stream.name, stream.error ? ": " : "",
+			stream.error ? stream.error : "");
+		n++;
 	}
 }
 

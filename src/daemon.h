@@ -28,7 +28,7 @@
 #include "stale.h"
 #include "sysctl.h"
 
-#define MAX_STREAMS 256 /* shown; a directory may have more files */
+#define MAX_STREAMS 256 /* shown, those in trouble first; a directory may have more files */
 
 enum reload_result { RELOAD_APPLIED, RELOAD_UNCHANGED, RELOAD_REFUSED, N_RELOAD_RESULTS };
 

@@ -280,8 +280,8 @@ struct k8s_stream_status {
 /* One of them by its number; false: it is turned off, or gone. */
 must_check bool k8s_stream(const struct k8s *k8s, unsigned number, struct k8s_stream_status *out);
 /*
- * The one behind *status, or the first if that is zeroed; false: there are no more. Pointers live
- * until the next turn.
+ * The one behind *status, or the first if that is zeroed; false: there are no more. Those that
+ * complained last come first. Pointers live until the next turn.
  */
 must_check bool k8s_next_stream(const struct k8s *k8s, struct k8s_stream_status *status);
 /* "https://10.96.0.1:443 (service account)" or the directory. Borrowed. */

@@ -198,6 +198,21 @@ def test_manifest_broken_at_the_start(daemon: Cosmolet, network: Lab) -> None:
     assert network.tor.events(mark) == []
 
 
+def test_trouble_is_seen_among_hundreds(daemon: Cosmolet) -> None:
+    """Metrics and status show 256 manifests; which ones, does not depend on their names."""
+    for i in range(300):
+        daemon.manifest(f's{i}', service(f's{i}'))
+    daemon.manifest('zz')
+    daemon.start()
+    (daemon.manifests / 'zz.json').write_text('{"kind": "List", "items": [')
+    daemon.wait_log('level=warn', 'zz.json:')
+    assert not daemon.streams()['zz.json']['connected'] and len(daemon.streams()) == 256
+    assert daemon.metric('watch_connected{stream="zz.json"}') == 0
+    daemon.kill()
+    daemon.start(ready=False)
+    wait_until(lambda: '; zz.json: ' in daemon.get('/readyz')[1], 10, 'the reason', explain=lambda: daemon.get('/readyz'))
+
+
 # The configuration
 
 BAD_CONFIGURATIONS = [

@@ -558,6 +558,38 @@ START_TEST(many_files_at_once)
 }
 END_TEST
 
+/* Whoever shows only some of the streams shows those that are in trouble. */
+START_TEST(the_one_in_trouble_is_the_first)
+{
+	struct k8s_stream_status first = {0};
+
+	start_with("m/a.yaml", SVC("a"));
+	put("m/b.yaml", SVC("b"));
+	trace_until(&trace, "up b.yaml");
+	put("m/c.yaml", "kind: [");
+	trace_until(&trace, "down c.yaml");
+	ck_assert(k8s_next_stream(trace.k8s, &first));
+	ck_assert_str_eq(first.name, "c.yaml");
+	ck_assert(!first.connected);
+	put("m/b.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: b}\n"
+			"spec: {externalIPs: [192.0.2.999]}\n");
+	trace_until(&trace, "problem b.yaml");
+	first = (struct k8s_stream_status){0};
+	ck_assert(k8s_next_stream(trace.k8s, &first));
+	ck_assert_str_eq(first.name, "b.yaml");
+}
+END_TEST
+
+START_TEST(a_name_of_any_octets)
+{
+	start_with("m/\xff\x01.yaml", SVC("a"));
+	put("m/b\xc3.yaml", SVC("b"));
+	trace_until(&trace, "up b?.yaml");
+	drop("m/\xff\x01.yaml");
+	trace_until(&trace, "end ??.yaml");
+}
+END_TEST
+
 START_TEST(no_directory_is_an_error)
 {
 	struct k8s_options options = {.directory = "/none/of/this", .node = "n1"};
@@ -603,6 +635,8 @@ int main(void)
 	tcase_add_test(tests, a_directory_that_is_deleted_with_its_files);
 	tcase_add_test(tests, the_directory_itself_may_be_a_link_that_is_swapped);
 	tcase_add_test(tests, many_files_at_once);
+	tcase_add_test(tests, the_one_in_trouble_is_the_first);
+	tcase_add_test(tests, a_name_of_any_octets);
 	tcase_add_test(tests, no_directory_is_an_error);
 	suite_add_tcase(suite, tests);
 	return unit_run(suite);
