@@ -228,6 +228,8 @@ static json_t *address_json(const struct daemon *daemon, const struct view_addre
 		set_string(json, "kind", address_kind_text(deciding->verdict.kind));
 		set_string(json, "reason", reason_word(deciding->verdict.reason));
 		set_string(json, "why", why);
+		if (hold)
+			set_string(json, "hold", hold_word(vip_hold(address->vip)));
 		set_class(json, deciding->verdict.class);
 	}
 	for (size_t i = 0; i < address->n_rows; i++) {

@@ -272,6 +272,19 @@ static int run_screen(watch_ask_fn *ask_fn, void *data, bool wide)
 
 /* A pipe */
 
+/* Without the sentence that counts down, of those that are held. */
+static json_t *standing_addresses(const json_t *status)
+{
+	json_t *list = json_deep_copy(json_object_get(status, "addresses")), *address;
+	size_t i;
+
+	json_array_foreach (list, i, address) {
+		if (json_object_get(address, "hold"))
+			json_object_del(address, "why");
+	}
+	return list;
+}
+
 /* What counts as a change: not the passing of time. */
 static char *essence(const json_t *status)
 {
@@ -284,6 +297,7 @@ static char *essence(const json_t *status)
 	for (size_t i = 0; i < N_ELEMENTS(moving); i++)
 		json_object_del(copy, moving[i]);
 	json_object_set(copy, "zebra", zebra);
+	json_object_set_new(copy, "addresses", standing_addresses(status));
 	json_object_set_new(copy, "problems",
 		json_integer((json_int_t)json_array_size(json_object_get(status, "problems"))));
 	return json_dumps(copy, JSON_COMPACT);

@@ -208,6 +208,29 @@ def test_what_is_piped(daemon: Cosmolet, tmp_path: Path) -> None:
             child.wait()
 
 
+def test_a_countdown_is_no_change(daemon: Cosmolet, tmp_path: Path) -> None:
+    """Of an address that is held the seconds are told, but not each of them."""
+    set_web(daemon, False)
+    wait_until(lambda: daemon.states()[WEB] == 'down', 5, 'web to be down')
+    daemon.settings['stability'] = {'rise_seconds': 600}
+    daemon.write_config()
+    daemon.wait_log('room=config', 'stability.rise_seconds')
+    try:
+        set_web(daemon, True)
+        wait_until(lambda: daemon.states()[WEB] == 'rising', 5, 'web to rise', explain=daemon.tail)
+        out = tmp_path / 'out'
+        with out.open('wb') as file:
+            child = daemon.node.popen([str(daemon.binary), 'status', '-w'], stdout=file)
+        time.sleep(4)
+        child.kill()
+        child.wait()
+        assert re.search(rf'^{WEB} +rising .* in \d+ s$', out.read_text(), re.M) and out.read_text().count('node  ') == 1
+    finally:
+        del daemon.settings['stability']
+        daemon.write_config()
+    wait_until(lambda: daemon.states()[WEB] == 'announced', 5, 'web to be back')
+
+
 def states(path: Path) -> list[dict[str, str]]:
     return [{a['address']: a['state'] for a in json.loads(line)['addresses']} for line in path.read_text().splitlines()]
 
