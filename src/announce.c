@@ -698,11 +698,13 @@ void announce_rival(struct announce *announce, const struct prefix *prefix, cons
 	struct vip *vip = find_vip(announce, prefix);
 	auto_free char *whole = NULL;
 	char buf[PREFIX_STRLEN];
+	unsigned suppressed;
 
 	if (!vip || !wants_rival(vip))
 		return;
-	log_info("zapi", "zebra has another route", "address=%s route=%s",
-		prefix_address(prefix, buf), text);
+	if (log_allowed(&announce->rival_limit, &suppressed))
+		log_info("zapi", "zebra has another route", "address=%s route=%s suppressed=%u",
+			prefix_address(prefix, buf), text, suppressed);
 	whole = xasprintf(
 		"%s%szebra has: %s", vip->note ? vip->note : "", vip->note ? "; " : "", text);
 	note(vip, whole);

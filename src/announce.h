@@ -96,6 +96,7 @@ struct announce {
 	size_t n_binding;
 	struct log_limit bind_limit;
 	struct log_limit reject_limit;
+	struct log_limit rival_limit;
 	struct steadiness *steadiness; /* it outlives this */
 	bool synced;
 	bool first;      /* the first complete picture is being decided: nothing has a past */

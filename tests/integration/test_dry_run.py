@@ -38,6 +38,10 @@ def test_dry_run(cosmolet: Path, lab: Callable[..., Lab], tmp_path: Path, word: 
         assert notes(daemon) == {'zebra has: kernel', 'zebra has: connected', ''}
         shown = daemon.command('status').stdout
         assert f'it would announce 3 and withdraw 1 routes: {OLD}/32' in shown
+        # Nobody is to be called since zebra does not confirm it.
+        samples = daemon.get('/metrics')[1].splitlines()
+        assert 'cosmolet_vips{state="pending"} 3' in samples
+        assert not [line for line in samples if line.startswith(('cosmolet_vip_confirmed{', 'cosmolet_routes_redistributed '))]
 
         # It decides as the real one does.
         daemon.manifest('web', service('web', [ONE, TWO, THREE]), pod('web-1', 'web', ready=False))
@@ -71,3 +75,18 @@ def everything(lab: Lab) -> Any:
 def notes(daemon: Cosmolet) -> set[str]:
     """Of all addresses, without what differs from release to release."""
     return {a.get('note', '').partition(',')[0] for a in daemon.status()['addresses']}
+
+
+def test_many_conflicts_are_few_lines(cosmolet: Path, lab: Callable[..., Lab], tmp_path: Path) -> None:
+    made = lab()
+    daemon = Cosmolet(made.node, tmp_path)
+    addresses = [f'10.96.1.{i}' for i in range(60)]
+    try:
+        for address in addresses:
+            made.node.run(['ip', 'route', 'add', f'{address}/32', 'dev', 'uplink'], check=True)
+        daemon.manifest('web', service('web', addresses), pod('web-1', 'web'))
+        daemon.start('--dry-run')
+        wait_until(lambda: notes(daemon) == {'zebra has: kernel'}, 20, 'the conflicts', explain=daemon.tail)
+        assert 10 <= len(daemon.log_lines('zebra has another route')) < 40
+    finally:
+        daemon.close()
