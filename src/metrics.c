@@ -297,7 +297,7 @@ static void write_vip_confirmed(struct scrape *s, const struct vip *vip)
 {
 	char buf[PREFIX_STRLEN];
 
-	if (!vip->wanted)
+	if (!vip->wanted || s->daemon->config->dry_run)
 		return;
 	sample(s, "");
 	label(s, "address", prefix_address(&vip->address, buf));
@@ -490,8 +490,17 @@ ZEBRA_SAMPLE(zapi_malformed, malformed)
 ZEBRA_SAMPLE(zapi_unknown, unknown_releases)
 ZEBRA_SAMPLE(zapi_feed, n_feed)
 ZEBRA_SAMPLE(routes_wanted, n_routes)
-ZEBRA_SAMPLE(routes_redistributed, n_redistributed)
 ZEBRA_SAMPLE(routes_leftover, n_leftovers)
+
+/* A dry run waits for no zebra: there it is no trouble that nothing is confirmed. */
+static void write_routes_redistributed(struct scrape *s)
+{
+	struct zapi_status status;
+
+	zapi_status(s->daemon->zapi, &status);
+	if (!s->daemon->config->dry_run)
+		single(s, status.n_redistributed);
+}
 
 static void write_message(struct scrape *s, const char *type, const char *direction, uint64_t n)
 {
@@ -805,7 +814,7 @@ static const struct family families[] = {
 		.write_vip = write_vip_state},
 	{"cosmolet_vip_confirmed", GAUGE, "address",
 		"Whether zebra has selected our route for a wanted address (metrics.per_service: "
-		"full).",
+		"full; not in a dry run).",
 		.write_vip = write_vip_confirmed},
 	{"cosmolet_vip_neighbors", GAUGE, "address",
 		"Number of neighbours to which bgpd really advertises an address that zebra should "
@@ -875,7 +884,8 @@ static const struct family families[] = {
 		"Routes of the redistributed word in zebra, of anybody.", .write = write_zapi_feed},
 	{"cosmolet_routes_wanted", GAUGE, "", "Routes that zebra should have from us.",
 		.write = write_routes_wanted},
-	{"cosmolet_routes_redistributed", GAUGE, "", "Of these, those that zebra has selected.",
+	{"cosmolet_routes_redistributed", GAUGE, "",
+		"Of these, those that zebra has selected (not in a dry run).",
 		.write = write_routes_redistributed},
 	{"cosmolet_routes_leftover", GAUGE, "",
 		"Routes of ours in zebra that are not wanted (yet).",
@@ -1057,7 +1067,20 @@ static bool scrape_step(void *work, struct http_answer *out)
 
 /* Which format */
 
-/* The weight of a media range in an Accept header, RFC 9110; -1: it is not there. */
+/* The weight that a media range's parameters give it, RFC 9110 12.4.2. Consumes the text. */
+static double weight_in(char *parameters)
+{
+	char *rest = parameters, *parameter;
+
+	while ((parameter = strsep(&rest, ";"))) {
+		parameter += strspn(parameter, " \t");
+		if (!strncasecmp(parameter, "q=", 2))
+			return strtod(parameter + 2, NULL);
+	}
+	return 1;
+}
+
+/* That of a media range in an Accept header; -1: it is not there. */
 static double weight_of(const char *accept, const char *range)
 {
 	double best = -1;
@@ -1065,12 +1088,14 @@ static double weight_of(const char *accept, const char *range)
 	while (*accept) {
 		size_t n = strcspn(accept, ",");
 		auto_free char *item = xstrndup(accept, n);
-		const char *begin = item + strspn(item, " \t");
-		const char *q = strstr(begin, ";q=");
+		char *begin = item + strspn(item, " \t");
 		size_t len = strcspn(begin, "; \t");
 
-		if (len == strlen(range) && !strncasecmp(begin, range, len))
-			best = MAX(best, q ? strtod(q + 3, NULL) : 1);
+		if (len == strlen(range) && !strncasecmp(begin, range, len)) {
+			double weight = weight_in(begin + len);
+
+			best = MAX(best, weight);
+		}
 		accept += n + (accept[n] == ',');
 	}
 	return best;

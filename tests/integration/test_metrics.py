@@ -93,6 +93,8 @@ def test_formats(daemon: Cosmolet) -> None:
 
     for accept, wanted in {'': 'text/plain', '*/*': 'text/plain', 'application/openmetrics-text': 'application/openmetrics',
                            'application/openmetrics-text;q=0,text/plain': 'text/plain',
+                           'application/openmetrics-text ; version=1.0.0 ; Q=0.3, text/plain; q=0.5': 'text/plain',
+                           'application/openmetrics-text; q=0.6, text/plain; q=0.5': 'application/openmetrics',
                            'text/plain, application/openmetrics-text;version=1.0.0;q=0.3': 'text/plain'}.items():
         assert scrape(daemon, accept)[0].startswith(wanted), accept
 
