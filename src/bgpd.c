@@ -34,6 +34,7 @@ struct bgpd {
 	struct life zebra; /* as it last was up */
 	struct life bgpd;  /* when zebra's connection was last lost */
 	bool is_deaf;
+	bool looks; /* it was about to, when it was stopped */
 	struct loop_timer timer;
 };
 
@@ -79,18 +80,6 @@ static void on_timer(struct loop_timer *timer)
 		loop_timer_after(b->loop, timer, AGAIN, on_timer);
 }
 
-struct bgpd *bgpd_new(struct loop *loop, const char *zserv, void (*changed)(void *data), void *data)
-{
-	struct bgpd *b = xcalloc(1, sizeof(*b));
-
-	b->loop = loop;
-	b->zserv = xstrdup(zserv);
-	b->vty = vty_path(zserv, "bgpd");
-	b->changed = changed;
-	b->data = data;
-	return b;
-}
-
 struct bgpd *bgpd_free(struct bgpd *b)
 {
 	if (!b)
@@ -100,6 +89,27 @@ struct bgpd *bgpd_free(struct bgpd *b)
 	free(b->vty);
 	free(b);
 	return NULL;
+}
+
+struct bgpd *bgpd_new(struct loop *loop, const char *zserv, void (*changed)(void *data), void *data,
+	struct bgpd *former)
+{
+	struct bgpd *b = former;
+
+	if (b && strcmp(b->zserv, zserv) != 0)
+		b = bgpd_free(b);
+	if (!b) {
+		b = xcalloc(1, sizeof(*b));
+		b->zserv = xstrdup(zserv);
+		b->vty = vty_path(zserv, "bgpd");
+	}
+	b->loop = loop;
+	b->changed = changed;
+	b->data = data;
+	if (b->looks)
+		loop_timer_after(loop, &b->timer, GRACE, on_timer);
+	b->looks = false;
+	return b;
 }
 
 void bgpd_zebra_up(struct bgpd *b)
@@ -118,6 +128,17 @@ void bgpd_zebra_down(struct bgpd *b)
 {
 	if (b->up && !b->is_deaf)
 		b->bgpd = bgpd_life(b);
+	b->up = false;
+}
+
+void bgpd_stop(struct bgpd *b)
+{
+	if (!b)
+		return;
+	b->looks = b->looks || b->timer.loop;
+	loop_timer_stop(&b->timer);
+	if (!b->looks) /* else it is another one, perhaps, than had heard of our routes */
+		bgpd_zebra_down(b);
 	b->up = false;
 }
 

@@ -16,10 +16,13 @@ struct bgpd;
 
 /*
  * zserv: the path of zebra's socket, beside which bgpd's vty lies; copied. changed(data) tells that
- * bgpd_is_deaf() has another answer. Never NULL.
+ * bgpd_is_deaf() has another answer. former: of an earlier life of the process, taken over; what it
+ * knows counts if it was of the same FRR. NULL: there was none. Never NULL.
  */
-struct bgpd *bgpd_new(
-	struct loop *loop, const char *zserv, void (*changed)(void *data), void *data);
+struct bgpd *bgpd_new(struct loop *loop, const char *zserv, void (*changed)(void *data), void *data,
+	struct bgpd *former);
+/* The end of a life: until bgpd_new() has it back, nothing happens. Accepts NULL. */
+void bgpd_stop(struct bgpd *bgpd);
 struct bgpd *bgpd_free(struct bgpd *bgpd);
 
 /* The connection to zebra is up, or lost. */

@@ -875,7 +875,8 @@ static void build_vty(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
 
-	daemon->bgpd = bgpd_new(daemon->loop, config->frr_socket_path, on_bgpd, daemon);
+	daemon->bgpd = bgpd_new(
+		daemon->loop, config->frr_socket_path, on_bgpd, daemon, TAKE(daemon->bgpd));
 	daemon->rival = rival_new(
 		daemon->loop, config->frr_socket_path, config->announce_vrf, on_rival, daemon);
 	if (config->frr_verify_bgp == VERIFY_ON)
@@ -1019,7 +1020,7 @@ static void tear_down(struct daemon *daemon)
 	daemon->k8s = k8s_free(daemon->k8s);
 	daemon->rival = rival_free(daemon->rival);
 	daemon->bgpview = bgpview_free(daemon->bgpview);
-	daemon->bgpd = bgpd_free(daemon->bgpd);
+	bgpd_stop(daemon->bgpd);
 	if (daemon->initialised) {
 		drain_deinit(&daemon->drain);
 		planner_deinit(&daemon->planner);
@@ -1053,6 +1054,7 @@ static void begin(struct daemon *daemon, struct config *config)
 		.later_signal = daemon->later_signal,
 		.file = daemon->file,
 		.drain = daemon->drain,
+		.bgpd = daemon->bgpd,
 	};
 	daemon->policies.stale = true;
 	for (size_t i = 0; i < config->n_warnings; i++)
@@ -1115,6 +1117,7 @@ int daemon_run(struct config *config)
 	journal_deinit(&daemon.journal);
 	policies_deinit(&daemon.policies);
 	steadiness_deinit(&daemon.steadiness);
+	bgpd_free(daemon.bgpd);
 	return code;
 }
 

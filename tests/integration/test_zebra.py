@@ -179,6 +179,14 @@ def test_bgpd_deaf(make: Any) -> None:
     time.sleep(1)
     assert set(lab.tor.services()) == WEB
 
+    # A reload that makes the parts anew does not forget it.
+    connects = len(daemon.log_lines('msg=connected', 'room=zapi'))
+    daemon.settings['frr']['stale_seconds'] = 77
+    daemon.write_config()
+    daemon.wait_log('msg=connected', 'room=zapi', more_than=connects)
+    daemon.wait_ready()
+    assert daemon.status()['zebra']['bgpd_deaf'] and len(daemon.log_lines('level=error', 'room=bgpd')) == 1
+
     lab.node.stop('bgpd')
     lab.node.start('bgpd')
     lab.tor.wait_for({f'{V4}/32'}, timeout=20)
