@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import gzip
 import json
 import queue
 import ssl
@@ -57,6 +58,7 @@ class FakeApi(ThreadingHTTPServer):
         self.watchers: dict[str, list[queue.Queue[bytes | None]]] = {resource: [] for resource in RESOURCES.values()}
         self.faults: dict[tuple[str, str], Answer] = {}
         self.requests: list[str] = []
+        self.compressible: list[str] = []  # those of which the answer may be compressed
         self.connections = 0
         threading.Thread(target=self.serve_forever, kwargs={'poll_interval': 0.05}, daemon=True).start()
 
@@ -103,10 +105,12 @@ class FakeApi(ThreadingHTTPServer):
         """From now on, to every such request; verb: list, watch."""
         self.faults[resource, verb] = answer
 
-    def present(self, certificate: str) -> None:
-        """From now on, to every new connection."""
+    def present(self, certificate: str, latest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> None:
+        """From now on, to every new connection; latest: the version of TLS that it knows."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self.certificates.paths(certificate))
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, latest
+        context.set_ciphers('DEFAULT@SECLEVEL=0')
         self.context = context
 
     def heal(self) -> None:
@@ -132,6 +136,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requests.append(self.path)
+        if 'gzip' in self.headers.get('Accept-Encoding', ''):
+            self.server.compressible.append(self.path)
         url = urlsplit(self.path)
         resource, query = url.path.rsplit('/', 1)[-1], parse_qs(url.query)
         verb = 'watch' if 'watch' in query else 'list'
@@ -157,8 +163,11 @@ class Handler(BaseHTTPRequestHandler):
     def _list(self, resource: str) -> None:
         with self.server.lock:
             body = json.dumps({'kind': 'List', 'apiVersion': 'v1', 'metadata': {'resourceVersion': str(self.server.version)},
-                               'items': list(self.server.store[resource].values())})
-        self.say(Answer(200, body.encode()))
+                               'items': list(self.server.store[resource].values())}).encode()
+        if self.path in self.server.compressible:
+            self.say(Answer(200, gzip.compress(body, 1), {'Content-Encoding': 'gzip'}))
+        else:
+            self.say(Answer(200, body))
 
     def _watch(self, resource: str, since: int) -> None:
         mine: queue.Queue[bytes | None] = queue.Queue()
@@ -201,11 +210,11 @@ class Certificates:
     def paths(self, name: str) -> tuple[Path, Path]:
         return self.directory / f'{name}.crt', self.directory / f'{name}.key'
 
-    def kubeconfig(self, path: Path) -> Path:
+    def kubeconfig(self, path: Path, **cluster: Any) -> Path:
+        known = {'certificate-authority': str(self.directory / 'ca.crt')}
         path.write_text(json.dumps({
             'apiVersion': 'v1', 'kind': 'Config', 'current-context': 'fake',
-            'clusters': [{'name': 'fake', 'cluster': {'server': f'https://{ADDRESS}:{PORT}',
-                                                      'certificate-authority': str(self.directory / 'ca.crt')}}],
+            'clusters': [{'name': 'fake', 'cluster': {'server': f'https://{ADDRESS}:{PORT}', **(cluster or known)}}],
             'users': [{'name': 'user', 'user': {'token': 'secret'}}],
             'contexts': [{'name': 'fake', 'context': {'cluster': 'fake', 'user': 'user'}}]}))
         return path

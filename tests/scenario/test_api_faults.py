@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import ssl
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,11 @@ def still_works(world: World) -> None:
 
 def warnings(world: World, *words: str) -> list[str]:
     return world.daemon.log_lines('level=warn', *words)
+
+
+def test_lists_are_compressed(world: World) -> None:
+    """And nothing else: what decompresses a watch might hold events back."""
+    assert set(world.api.compressible) == {path for path in world.api.requests if 'watch=1' not in path} != set()
 
 
 # More than a real API server can bring
@@ -291,6 +297,53 @@ def test_certificate_refused_at_the_start(world: World) -> None:
     ready, text = world.daemon.get('/readyz')
     assert ready == 503 and 'https://127.0.0.1:6443' in text
     world.api.heal()
+    world.daemon.wait_ready()
+    still_works(world)
+
+
+def restart(world: World, certificates: Certificates, **cluster: Any) -> None:
+    """With another kubeconfig."""
+    world.daemon.kill()
+    certificates.kubeconfig(world.daemon.directory / 'kubeconfig', **cluster)
+    world.daemon.start(ready=False)
+
+
+def test_name_in_the_certificate(world: World, certificates: Certificates) -> None:
+    """It is to have that of tls-server-name, wherever the server is; even if it has that of its address."""
+    world.api.present('of-another-name')
+    restart(world, certificates, **{'tls-server-name': 'somebody.else.example', 'certificate-authority': str(certificates.paths('ca')[0])})
+    world.daemon.wait_ready()
+    wait_connected(world.daemon)
+    world.api.present('server')
+    world.api.end_watches(cleanly=False)
+    world.daemon.wait_log('level=warn', 'alternative certificate subject name')
+    world.api.present('of-another-name')
+    wait_connected(world.daemon)
+
+
+def test_certificate_not_verified(world: World, certificates: Certificates) -> None:
+    """Whoever it is from, if the kubeconfig wants that; which is told each time."""
+    world.api.present('of-a-stranger')
+    restart(world, certificates, **{'insecure-skip-tls-verify': True})
+    world.daemon.wait_ready()
+    wait_connected(world.daemon)
+    assert len(warnings(world, 'insecure-skip-tls-verify')) == 1
+    still_works(world)
+
+
+@pytest.mark.filterwarnings('ignore:.*TLSv1_1 is deprecated')
+def test_tls_of_the_past(world: World, certificates: Certificates) -> None:
+    """1.1 is refused even where OpenSSL is made to allow it."""
+    settings = certificates.directory / 'past.cnf'
+    settings.write_text('openssl_conf = main\n[main]\nssl_conf = ssl\n[ssl]\nsystem_default = lax\n'
+                        '[lax]\nMinProtocol = TLSv1\nCipherString = DEFAULT@SECLEVEL=0\n')
+    world.daemon.environment['OPENSSL_CONF'] = str(settings)
+    world.api.present('server', ssl.TLSVersion.TLSv1_1)
+    requests = len(world.api.requests)
+    restart(world, certificates)
+    world.daemon.wait_log('level=warn', 'nothing is known yet', 'protocol version')
+    assert len(world.api.requests) == requests
+    world.api.present('server', ssl.TLSVersion.TLSv1_2)
     world.daemon.wait_ready()
     still_works(world)
 
