@@ -157,8 +157,24 @@ static bool order_remove(struct route *r, struct order *out)
 	return true;
 }
 
+/* zebra takes the same route for no change, and for one that it need not sweep. */
+static bool order_refresh(const struct table *t, struct route *r, struct order *out)
+{
+	bool needed = r->refresh && route_is_leftover(t, r);
+
+	r->refresh = false;
+	if (!needed)
+		return false;
+	out->add = r->sent = true;
+	out->added = (struct zapi_route){r->prefix, r->there_tag, r->there_metric};
+	r->sent_metric = r->there_metric;
+	return true;
+}
+
 bool route_order(const struct table *t, struct route *r, struct order *out)
 {
 	*out = (struct order){.remove = false};
-	return r->wanted ? order_add(t, r, out) : r->leaving && order_remove(r, out);
+	if (r->wanted)
+		return order_add(t, r, out);
+	return r->leaving ? order_remove(r, out) : order_refresh(t, r, out);
 }

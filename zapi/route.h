@@ -21,6 +21,7 @@ struct route {
 	bool leaving : 1;  /* to be deleted, or deleted and not yet known gone */
 	bool sent : 1;     /* zebra may have it from us, seen in the feed or not */
 	bool deleting : 1; /* a delete is under way, so the feed's DEL is no news */
+	bool refresh : 1;  /* a left-over that zebra would sweep: to be sent again as it is */
 
 	bool installed : 1; /* the notifications' word */
 	bool mend : 1; /* lost without our doing, twice within a second: sent again at the next look

@@ -520,6 +520,16 @@ void table_doubt(struct table *t)
 	}
 }
 
+/*
+ * Whether it is wanted is not known yet, and may not be before zebra sweeps what a client that died
+ * has not sent again.
+ */
+static void refresh(struct table *t, struct route *r)
+{
+	r->refresh = true;
+	dirty(t, r);
+}
+
 void table_learned(struct table *t, bool by_metric)
 {
 	t->learned = true;
@@ -537,6 +547,8 @@ void table_learned(struct table *t, bool by_metric)
 
 		if (r->leaving || (t->complete && route_is_leftover(t, r)))
 			leave(t, r);
+		else if (t->kind == WORD_OWN && route_is_leftover(t, r))
+			refresh(t, r);
 	}
 }
 

@@ -417,6 +417,28 @@ START_TEST(leftovers_wait_for_completion)
 }
 END_TEST
 
+START_TEST(leftovers_of_an_own_type_are_kept_from_zebras_sweep)
+{
+	setup(ZAPI_OPENFABRIC);
+	seen(A, 4711, 5);
+	seen(B, 4712, 6);
+	table_learned(&table, false);
+	expect_orders("+" B " 4712 6 +" A " 4711 5 "); /* as they are, for nobody wants them yet */
+	expect_news("");
+	want(A, 4711, 5);
+	ck_assert_uint_eq(table.counts[COUNT_LEFTOVERS], 1);
+	table_complete(&table);
+	expect_orders("+" A " 4711 5 -" B " 6 ");
+	unseen(B);
+	table_lost(&table);
+	seen(A, 4711, 5);
+	seen(B, 4712, 6);
+	table_learned(&table, false);
+	expect_orders("+" A " 4711 5 -" B " 6 "); /* what is wanted is known */
+	table_deinit(&table);
+}
+END_TEST
+
 START_TEST(a_leftover_may_be_cleared_by_name)
 {
 	setup(ZAPI_STATIC);
@@ -814,6 +836,7 @@ int main(void)
 	tcase_add_loop_test(
 		tcase, another_daemon_of_an_own_type_is_noticed, 0, N_ELEMENTS(own_types));
 	tcase_add_test(tcase, leftovers_wait_for_completion);
+	tcase_add_test(tcase, leftovers_of_an_own_type_are_kept_from_zebras_sweep);
 	tcase_add_test(tcase, a_leftover_may_be_cleared_by_name);
 	tcase_add_test(tcase, what_was_withdrawn_without_zebra_is_gone_when_known);
 	tcase_add_test(tcase, never_sent_is_gone_at_once);
