@@ -116,17 +116,23 @@ static void drop_if_idle(struct vip *vip)
 	vip_destroy(vip);
 }
 
+/* One of which nothing can be said may be the one that it is announced for. */
+static int weight_of(const struct claim *claim)
+{
+	if (reason_is_up(claim->verdict.reason))
+		return 2;
+	return claim->verdict.reason == REASON_SLICES_UNKNOWN;
+}
+
 const struct claim *vip_claim(const struct vip *vip)
 {
 	const struct claim *claim, *best = NULL;
 
 	/* The order of arrival must not matter: of those that are up, the first by name. */
 	LIST_FOREACH (claim, &vip->claims, linked) {
-		bool up = reason_is_up(claim->verdict.reason);
-		bool best_up = best && reason_is_up(best->verdict.reason);
+		int more = best ? weight_of(claim) - weight_of(best) : 1;
 
-		if (!best || (up && !best_up) ||
-			(up == best_up && owner_cmp(claim->owner, best->owner) < 0))
+		if (more > 0 || (more == 0 && owner_cmp(claim->owner, best->owner) < 0))
 			best = claim;
 	}
 	return best;
@@ -392,7 +398,7 @@ static void decide_again(void *data, const struct prefix *address)
 
 /* Claims */
 
-static void remove_claims(struct owner *owner)
+static void unlink_claims(struct owner *owner)
 {
 	for (size_t i = 0; i < owner->n_claims; i++) {
 		struct claim *claim = &owner->claims[i];
@@ -401,9 +407,20 @@ static void remove_claims(struct owner *owner)
 			LIST_REMOVE(claim, linked);
 			decide_soon(claim->vip);
 		}
-		free(claim->text);
 	}
-	free(TAKE(owner->claims));
+}
+
+static void free_claims(struct claim *claims, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(claims[i].text);
+	free(claims);
+}
+
+static void remove_claims(struct owner *owner)
+{
+	unlink_claims(owner);
+	free_claims(TAKE(owner->claims), owner->n_claims);
 	owner->n_claims = 0;
 }
 
@@ -421,10 +438,27 @@ static void add_claim(struct announce *announce, struct owner *owner, struct cla
 	claim->owner = owner;
 	claim->verdict = *verdict;
 	claim->verdict.tally.example = claim->verdict.tally.example_reason = NULL;
+	claim->verdict.load_balancer_class = NULL;
 	claim->text = verdict_text(announce->config, verdict);
 	claim->vip = get_vip(announce, &verdict->address);
 	LIST_INSERT_HEAD(&claim->vip->claims, claim, linked);
 	decide_soon(claim->vip);
+}
+
+/* Of an address about which nothing can be said what was said last stays. */
+static void keep_known(struct claim *claim, struct claim *before, size_t n)
+{
+	const struct config_class *class = claim->verdict.class;
+
+	for (size_t i = 0; i < n && claim->verdict.reason == REASON_SLICES_UNKNOWN; i++) {
+		if (prefix_cmp(&before[i].verdict.address, &claim->verdict.address) != 0)
+			continue;
+		claim->verdict = before[i].verdict;
+		claim->verdict.class = class;
+		free(claim->text);
+		claim->text = TAKE(before[i].text);
+		return;
+	}
 }
 
 /* Whether it changes anything that the service says so. */
@@ -467,6 +501,8 @@ void announce_service(struct announce *announce, const char *namespace, const ch
 	auto_free char *own = xstrdup(name);
 	struct owner wanted = {.namespace = ns, .name = own};
 	struct owner *owner;
+	struct claim *before;
+	size_t n_before;
 
 	if (count_mattering(announce, verdicts, n) == 0) {
 		owner = vec_remove(&announce->owners, &wanted);
@@ -475,24 +511,21 @@ void announce_service(struct announce *announce, const char *namespace, const ch
 		return;
 	}
 	owner = get_owner(announce, &wanted);
-	remove_claims(owner);
+	unlink_claims(owner);
+	before = TAKE(owner->claims);
+	n_before = owner->n_claims;
 	owner->claims = xcalloc(n, sizeof(*owner->claims));
+	owner->n_claims = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (matters(announce, &verdicts[i]))
-			add_claim(announce, owner, &owner->claims[owner->n_claims++], &verdicts[i]);
+		struct claim *claim = &owner->claims[owner->n_claims];
+
+		if (!matters(announce, &verdicts[i]))
+			continue;
+		owner->n_claims++;
+		add_claim(announce, owner, claim, &verdicts[i]);
+		keep_known(claim, before, n_before);
 	}
-}
-
-void announce_reclass(struct announce *announce, const char *namespace, const char *name,
-	const struct config_class *class)
-{
-	auto_free char *ns = xstrdup(namespace);
-	auto_free char *own = xstrdup(name);
-	const struct owner *owner =
-		vec_find(&announce->owners, &(struct owner){.namespace = ns, .name = own});
-
-	for (size_t i = 0; owner && i < owner->n_claims; i++)
-		owner->claims[i].verdict.class = class;
+	free_claims(before, n_before);
 }
 
 /* The first complete picture */

@@ -116,13 +116,11 @@ void announce_deinit(struct announce *announce);
 
 /*
  * Replaces what a service says. n = 0: it is gone. Copies the verdicts, but those against addresses
- * that were never announced: they change nothing, and are most of them on a large cluster.
+ * that were never announced: they change nothing, and are most of them on a large cluster. Of an
+ * address whose EndpointSlices are not known what was said last stays, but for the class.
  */
 void announce_service(struct announce *announce, const char *namespace, const char *name,
 	const struct verdict *verdicts, size_t n);
-/* All that it said stays, but for the class, since that of before may be gone. */
-void announce_reclass(struct announce *announce, const char *namespace, const char *name,
-	const struct config_class *class);
 
 /*
  * The first complete picture is there. Only from now on is anything announced or withdrawn, and

@@ -178,10 +178,7 @@ static bool plan_one(struct planner *planner, const struct name *name)
 		undecided = undecided || verdicts[i].reason == REASON_SLICES_UNKNOWN;
 	}
 	planner->announce->cause = name->trace;
-	if (!undecided || !planner->announce->synced)
-		announce_service(planner->announce, name->namespace, name->name, verdicts, n);
-	else
-		announce_reclass(planner->announce, name->namespace, name->name, verdicts[0].class);
+	announce_service(planner->announce, name->namespace, name->name, verdicts, n);
 	planner->announce->cause = (struct trace){0};
 	return note_slices(planner, name, by_slices, undecided);
 }
