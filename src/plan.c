@@ -395,18 +395,26 @@ static void count_pods(
 }
 
 /* An endpoint may stand in two slices for a moment (KEP-752), and is one all the same. */
-static bool is_repeated(
-	const struct cluster *cluster, size_t first, size_t at, const struct k8s_endpoint *endpoint)
-{
-	for (size_t i = first; i < at && endpoint->address.family; i++) {
-		const struct k8s_object *object = cluster->by_service.items[i];
+struct found {
+	const struct k8s_endpoint *endpoint;
+	uint8_t family; /* of its slice */
+	size_t order;
+};
 
-		for (size_t j = 0; j < object->slice.n_endpoints; j++) {
-			if (!prefix_cmp(&object->slice.endpoints[j].address, &endpoint->address))
-				return true;
-		}
-	}
-	return false;
+static int found_cmp(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+	int c = prefix_cmp(&x->endpoint->address, &y->endpoint->address);
+
+	return c ? c : (x->order > y->order) - (x->order < y->order);
+}
+
+/* A host name has no address; two of them are two. */
+static bool is_repeated(const struct found *found, size_t i)
+{
+	const struct prefix *address = &found[i].endpoint->address;
+
+	return i > 0 && address->family && !prefix_cmp(address, &found[i - 1].endpoint->address);
 }
 
 static void count_endpoint(const struct k8s_endpoint *endpoint, struct tally *tally)
@@ -415,29 +423,61 @@ static void count_endpoint(const struct k8s_endpoint *endpoint, struct tally *ta
 	tally->serving += !endpoint->ready && endpoint->serving && endpoint->terminating;
 }
 
+static size_t count_all(const struct cluster *cluster, size_t first, size_t end)
+{
+	size_t n = 0;
+
+	for (size_t i = first; i < end; i++) {
+		const struct k8s_object *object = cluster->by_service.items[i];
+
+		n += object->slice.n_endpoints;
+	}
+	return n;
+}
+
+/* Those that could count, sorted by address. For free(). */
+static struct found *find_endpoints(
+	const struct cluster *cluster, size_t first, size_t end, const char *node, size_t *out_n)
+{
+	struct found *found = xcalloc(count_all(cluster, first, end) + 1, sizeof(*found));
+	size_t n = 0;
+
+	for (size_t i = first; i < end; i++) {
+		const struct k8s_object *object = cluster->by_service.items[i];
+		const struct k8s_endpointslice *slice = &object->slice;
+
+		for (size_t j = 0; j < slice->n_endpoints; j++) {
+			const struct k8s_endpoint *endpoint = &slice->endpoints[j];
+			bool here = endpoint->node && node && !strcmp(endpoint->node, node);
+
+			if (here || !node) {
+				found[n] = (struct found){endpoint, slice->family, n};
+				n++;
+			}
+		}
+	}
+	qsort(found, n, sizeof(*found), found_cmp);
+	*out_n = n;
+	return found;
+}
+
 /* Where a service has no selector, whoever writes its EndpointSlices decides; or all endpoints. */
 static bool count_slices(const struct config *config, const struct cluster *cluster,
 	const struct k8s_object *object, struct verdict *verdict)
 {
-	size_t first, end = cluster_slices(cluster, object, &first);
+	size_t first, n, end = cluster_slices(cluster, object, &first);
+	auto_free struct found *found =
+		find_endpoints(cluster, first, end, verdict->cluster ? NULL : config->node, &n);
 	struct tally *tally = &verdict->tally;
 
-	for (size_t i = first; i < end; i++) {
-		const struct k8s_object *candidate = cluster->by_service.items[i];
-		const struct k8s_endpointslice *slice = &candidate->slice;
-
-		for (size_t j = 0; j < slice->n_endpoints; j++) {
-			const struct k8s_endpoint *endpoint = &slice->endpoints[j];
-			bool here = endpoint->node && !strcmp(endpoint->node, config->node);
-
-			if ((!here && !verdict->cluster) ||
-				is_repeated(cluster, first, i, endpoint))
-				continue;
-			tally->selected++;
-			tally->other_family += slice->family != verdict->address.family;
-			if (slice->family == verdict->address.family)
-				count_endpoint(endpoint, tally);
-		}
+	for (size_t i = 0; i < n; i++) {
+		if (is_repeated(found, i))
+			continue;
+		tally->selected++;
+		if (found[i].family == verdict->address.family)
+			count_endpoint(found[i].endpoint, tally);
+		else
+			tally->other_family++;
 	}
 	return end > first;
 }
