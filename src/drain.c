@@ -60,10 +60,21 @@ static void end(struct drain *d)
 	enter(d, DRAIN_NONE);
 }
 
-static const char *node_trigger(const struct drain *d, const struct config *config)
+/* One that never was, as among manifests, is no sign of anything; nor is one not listed yet. */
+static bool node_is_gone(struct drain *d)
+{
+	bool there = cluster_node(d->cluster);
+
+	d->node_known = d->node_known || there;
+	return d->node_known && !there && d->seen;
+}
+
+static const char *node_trigger(struct drain *d, const struct config *config)
 {
 	if (d->signalled && config->announce_drain_on & 1u << DRAIN_ON_SIGNAL)
 		return "a signal (SIGUSR1)";
+	if (node_is_gone(d) && config->announce_drain_on & 1u << DRAIN_ON_DELETION)
+		return "the node was deleted";
 	return plan_drain_trigger(config, cluster_node(d->cluster));
 }
 
@@ -123,7 +134,8 @@ void drain_init(struct drain *d, struct loop *loop, struct cluster *cluster,
 		.data = data,
 		.signalled = d->signalled,
 		.was_up = d->seen ? d->phase != DRAIN_WITHDRAWN : d->was_up,
-		.began = d->began};
+		.began = d->began,
+		.node_known = d->node_known};
 }
 
 void drain_deinit(struct drain *d)

@@ -25,6 +25,7 @@ struct drain {
 	enum drain_phase phase;
 	const char *why; /* what triggered it, in words; NULL: nothing */
 	bool signalled;
+	bool node_known;   /* there was a Node of ours */
 	bool stale;        /* the API server has been away for too long */
 	bool seen;         /* the cluster is known, and with it the node */
 	bool was_up;       /* a former life of the process had not withdrawn everything */
@@ -34,7 +35,7 @@ struct drain {
 
 /*
  * Borrows everything. Of an earlier life of the process, zeroed at first, it keeps whether a signal
- * drains, and how far the ladder was descended.
+ * drains, whether there was a node, and how far the ladder was descended.
  */
 void drain_init(struct drain *drain, struct loop *loop, struct cluster *cluster,
 	struct announce *announce, void (*replan)(void *data), void *data);

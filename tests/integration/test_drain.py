@@ -119,3 +119,21 @@ def test_signal_taint_and_cordon(world: tuple[Lab, Cosmolet]) -> None:
     daemon.settings['announce']['drain_on'] = ['cordon']
     daemon.write_config()
     wait_ladder(lab, daemon)
+
+
+def test_the_node_is_deleted(world: tuple[Lab, Cosmolet]) -> None:
+    """A Node without finalizers goes at once, without a word before; and what was drained before it stays so."""
+    lab, daemon = world
+    daemon.manifest('node')
+    wait_ladder(lab, daemon)
+    assert 'the node was deleted' in daemon.command('status').stdout
+    # Also in a new life of the parts, which has never seen it.
+    mark = time.time()
+    daemon.settings['frr']['stale_seconds'] = 77
+    daemon.write_config()
+    daemon.wait_log('msg=changed', 'frr.stale_seconds')
+    daemon.wait_ready()
+    time.sleep(0.5)
+    assert lab.tor.events(mark) == [] and daemon.status()['drain'] == 'withdrawn'
+    daemon.manifest('node', node())
+    wait_back(lab, daemon)
