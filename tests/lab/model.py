@@ -54,6 +54,14 @@ def parse_bool(text: str) -> bool | None:
         False if text in ('0', 'f', 'F', 'false', 'FALSE', 'False') else None
 
 
+def selects_by(selector: Object, labels: dict[str, str]) -> bool:
+    """A LabelSelector as objects have it."""
+    meets = {'In': lambda e: labels.get(e['key']) in e['values'], 'NotIn': lambda e: labels.get(e['key']) not in e['values'],
+             'Exists': lambda e: e['key'] in labels, 'DoesNotExist': lambda e: e['key'] not in labels}
+    return selector.get('matchLabels', {}).items() <= labels.items() and all(
+        meets[e['operator']](e) for e in selector.get('matchExpressions', []))
+
+
 def key_of(item: Object) -> tuple[str, str, str]:
     return item['kind'], item['metadata'].get('namespace', ''), item['metadata']['name']
 
@@ -77,7 +85,8 @@ class Model:
         self.config = {**config, **{section: {**keys, **config.get(section, {})} for section, keys in DEFAULTS.items()}}
         self.services, self.announce = self.config['services'], self.config['announce']
         self.name, self.drain = node, drain
-        self.by_kind: dict[str, list[Object]] = {kind: [] for kind in ('Service', 'Pod', 'Node', 'EndpointSlice', 'Namespace')}
+        self.by_kind: dict[str, list[Object]] = {kind: [] for kind in (
+            'Service', 'Pod', 'Node', 'EndpointSlice', 'Namespace', 'AnnouncementPolicy')}
         for item in sorted(objects, key=key_of):
             self.by_kind[item['kind']].append(item)
         self.node = next((n for n in self.by_kind['Node'] if n['metadata']['name'] == node), None)
@@ -201,10 +210,10 @@ class Model:
     def is_tainted(self, key: str) -> bool:
         return any(taint['key'] == key for taint in self.node['spec'].get('taints', []))
 
-    def drains(self, signalled: bool) -> bool:
-        """Does anything want the node to be drained?"""
+    def drains(self, signalled: bool, node_known: bool) -> bool:
+        """Does anything want the node to be drained? node_known: there was one."""
         on, node = self.announce['drain_on'], self.node
-        if signalled and 'signal' in on:
+        if signalled and 'signal' in on or node is None and node_known and 'deletion' in on:
             return True
         return node is not None and any((
             'annotation' in on and parse_bool(node['metadata'].get('annotations', {}).get(f'{PREFIX}drain', '')),
@@ -223,14 +232,38 @@ class Model:
         """All that a class may say, as it is for this service."""
         common = {key: self.announce[key] for key in ('tag', 'metric', 'degraded_tag', 'weight', 'weight_limit')}
         common.update({key: self.services[key] for key in ('scope', 'min_ready')})
-        named = self.config['classes'].get(self.annotation(service, 'class'))
-        if named is not None and (not named.get('namespaces') or service['metadata']['namespace'] in named['namespaces']):
-            common.update(named)
+        common.update(next((found for found in (self.class_of(service), self.policy_of(service)) if found is not None), {}))
         if (scope := self.annotation(service, 'scope')) in ('local', 'auto', 'cluster'):
             common['scope'] = scope
         if re.fullmatch(r'[1-9]\d{0,5}|([1-9]\d?|100)%', number := self.annotation(service, 'min-ready')):
             common['min_ready'] = number
         return common
+
+    def class_of(self, service: Object) -> dict[str, Any] | None:
+        """That which it names, if it may."""
+        named: dict[str, Any] | None = self.config['classes'].get(self.annotation(service, 'class'))
+        good = named is not None and (not named.get('namespaces') or service['metadata']['namespace'] in named['namespaces'])
+        return named if good else None
+
+    def policy_of(self, service: Object) -> dict[str, Any] | None:
+        """The settings of the policy of the highest priority, or of the first by name."""
+        found = [spec for spec in self.policies() if self.is_subject(service, spec)]
+        if not found:
+            return None
+        settings = max(found, key=lambda spec: spec.get('priority', 0)).get('settings', {})
+        return {re.sub('[A-Z]', lambda letter: '_' + letter[0].lower(), key): value for key, value in settings.items()}
+
+    def policies(self) -> list[Object]:
+        return [item['spec'] for item in self.by_kind['AnnouncementPolicy']]
+
+    def is_subject(self, service: Object, policy: Object) -> bool:
+        return (service['metadata']['namespace'] in policy.get('namespaces', [service['metadata']['namespace']])
+                and selects_by(policy.get('serviceSelector', {}), service['metadata'].get('labels', {}))
+                and self.is_policy_of_node(policy))
+
+    def is_policy_of_node(self, policy: Object) -> bool:
+        selector = policy.get('nodeSelector', {})
+        return not selector or self.node is not None and selects_by(selector, self.node['metadata'].get('labels', {}))
 
     def is_cluster_wide(self, service: Object, kind: str) -> bool:
         scope, spec = self.settings(service)['scope'], service['spec']
@@ -443,6 +476,41 @@ class NamespacesByName(Model):
 class WeightIsIgnored(Model):
     def marks(self, settings: dict[str, Any], serving: int, degraded: bool) -> tuple[int, int]:
         return super().marks({**settings, 'weight': 'none'}, serving, degraded)
+
+
+class DeletedNodesAreForgotten(Model):
+    def drains(self, signalled: bool, node_known: bool) -> bool:
+        return super().drains(signalled, False)
+
+
+class PoliciesAreIgnored(Model):
+    def policy_of(self, service: Object) -> dict[str, Any] | None:
+        return None
+
+
+class PoliciesBeforeClasses(Model):
+    def class_of(self, service: Object) -> dict[str, Any] | None:
+        return self.policy_of(service) or super().class_of(service)
+
+
+class FirstPolicyByName(Model):
+    def policies(self) -> list[Object]:
+        return [{**spec, 'priority': 0} for spec in super().policies()]
+
+
+class PoliciesOfAnyNode(Model):
+    def is_policy_of_node(self, policy: Object) -> bool:
+        return True
+
+
+class PoliciesOfAnyService(Model):
+    def is_subject(self, service: Object, policy: Object) -> bool:
+        return super().is_subject(service, {**policy, 'serviceSelector': {}})
+
+
+class PoliciesOfAnyNamespace(Model):
+    def is_subject(self, service: Object, policy: Object) -> bool:
+        return super().is_subject(service, {key: value for key, value in policy.items() if key != 'namespaces'})
 
 
 class DegradedLooksHealthy(Model):

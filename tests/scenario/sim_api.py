@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 from fake_api import CLOSE, END, Answer, Certificates, FakeApi, Handler, event, status
 from model import Object, key_of, selects
 
-RESOURCES = {'Service': 'services', 'Pod': 'pods', 'Node': 'nodes', 'EndpointSlice': 'endpointslices', 'Namespace': 'namespaces'}
+RESOURCES = {'Service': 'services', 'Pod': 'pods', 'Node': 'nodes', 'EndpointSlice': 'endpointslices', 'Namespace': 'namespaces',
+             'AnnouncementPolicy': 'announcementpolicies'}
 REMEMBERED = 2000  # events; older watches have expired
 
 
