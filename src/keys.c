@@ -76,7 +76,8 @@ const struct key keys[] = {
 		"processes of the node itself reach the services."},
 	{"announce.tag", INTEGER, AT(defaults.tag), "4711", NULL, 1, UINT32_MAX,
 		"Route tag, for `match tag` in your route-map. With `static` it also marks routes "
-		"as ours."},
+		"as ours: change it while cosmolet runs, or name the one before in "
+		"`policy_tags`, or the routes with it count as the operator's."},
 	{"announce.metric", INTEGER, AT(defaults.metric), "0", NULL, 0, UINT32_MAX,
 		"Route metric; bgpd sends it as MED."},
 	{"announce.degraded_tag", INTEGER, AT(defaults.degraded_tag), "0", NULL, 0, UINT32_MAX,
