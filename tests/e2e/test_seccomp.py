@@ -1,7 +1,7 @@
 """The daemon under container/seccomp.json: everything it does works, and nothing else does.
 
 The profile is loaded here as a runtime loads it, by libseccomp (tests/lab/under-profile). With a real runtime, which makes
-calls of its own under it, test_image.py runs the image. Every other test runs under it like this:
+calls of its own under it, test_image.py runs the image. All end-to-end tests run under it, others like this:
 
     COSMOLET_SECCOMP=$PWD/container/seccomp.json pytest tests/integration
 """
