@@ -20,6 +20,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+static size_t scrape_size; /* of the last one */
+
 #define PORTION 512 /* addresses or services in a turn of the loop */
 
 static const double bounds[N_BUCKETS] = {
@@ -1041,6 +1043,7 @@ static void complete(struct scrape *s, struct http_answer *out)
 	if (s->openmetrics)
 		fputs("# EOF\n", s->out);
 	fclose(TAKE(s->out));
+	scrape_size = s->size;
 	*out = (struct http_answer){
 		.status = 200,
 		.type = s->openmetrics
@@ -1116,6 +1119,9 @@ void metrics_answer(const struct daemon *daemon, const char *accept, struct http
 	s->daemon = daemon;
 	s->openmetrics = prefers_openmetrics(accept);
 	s->out = xmemstream(&s->body, &s->size);
+	/* Room as for the last one: to grow step by step is a third of the work. */
+	fseek(s->out, (long)scrape_size, SEEK_SET);
+	rewind(s->out);
 	*out = (struct http_answer){.step = scrape_step, .end = scrape_free, .work = s};
 }
 

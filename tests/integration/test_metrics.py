@@ -69,6 +69,18 @@ def families(text: str) -> dict[str, tuple[str, list[str]]]:
     return found
 
 
+def test_a_scrape_shorter_than_the_last(daemon: Cosmolet) -> None:
+    """Room is made as for the one before; no more comes of that."""
+    daemon.manifest('more', *(service(f's{i}', [f'10.96.1.{i}'], selector={'app': 'web'}) for i in range(50)))
+    wait_until(lambda: len(daemon.states()) == 52, 5, 'all addresses', explain=daemon.tail)
+    long = scrape(daemon, TEXT)[1]
+    daemon.manifest('more')
+    wait_until(lambda: daemon.states() == UP, 5, 'the first addresses', explain=daemon.tail)
+    short = scrape(daemon, TEXT)[1]
+    assert len(short) < len(long) - 50 * 100
+    assert short.splitlines()[-1].startswith('process_start_time_seconds ') and short.endswith('\n') and '\0' not in short
+
+
 def test_formats(daemon: Cosmolet) -> None:
     daemon.manifest('od"d\\', service('dns', ['10.96.0.53']))
     daemon.wait_log('stream="od\\"d\\\\.json"')
