@@ -30,6 +30,7 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN); /* a peer that is gone is an error of write(), not our death */
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	mallopt(M_ARENA_MAX, 1); /* the threads of HTTP allocate too little for heaps of their own */
+	mallopt(M_ARENA_MAX,
+		1); /* the threads of HTTP allocate too little for heaps of their own */
 	return cli_main(argc, argv);
 }
