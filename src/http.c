@@ -591,48 +591,12 @@ static char *connect_host(const struct prefix *host)
 	return xstrdup(!strcmp(text, "::") ? "::1" : text);
 }
 
-static char *read_body(struct mg_connection *connection)
-{
-	char *body = NULL;
-	size_t size = 0, total = 0;
-	FILE *out = xmemstream(&body, &size);
-	char part[16384];
-	int n;
-
-	while (total < BODY_MAX && (n = mg_read(connection, part, sizeof(part))) > 0) {
-		fwrite(part, 1, (size_t)n, out);
-		total += (size_t)n;
-	}
-	fclose(out);
-	return body;
-}
-
-/* For free(), as is what the one above gives. */
+/* For free(). */
 static char *request_text(const struct http_server *server, const char *path)
 {
 	return xasprintf("GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s%s%s\r\n", path,
 		server->listen, server->token ? "Authorization: Bearer " : "",
 		server->token ? server->token : "", server->token ? "\r\n" : "");
-}
-
-static int get_plain(const struct http_server *server, const char *host, uint16_t port,
-	const char *path, int *out_status, char **out_body, char **out_error)
-{
-	auto_free char *request = request_text(server, path);
-	char error[256] = "";
-	struct mg_connection *connection;
-
-	mg_init_library(0);
-	connection = mg_download(host, port, 0, error, sizeof(error), "%s", request);
-	if (connection) {
-		*out_status = mg_get_response_info(connection)->status_code;
-		*out_body = read_body(connection);
-		mg_close_connection(connection);
-	} else {
-		*out_error = xstrdup(error);
-	}
-	mg_exit_library();
-	return connection ? 0 : -EIO;
 }
 
 static int connect_to(const struct prefix *address, uint16_t port, char **out_error)
@@ -667,20 +631,26 @@ static bool parse_answer(const char *text, int *out_status, char **out_body)
 	return true;
 }
 
+/* Without a session: plain. Both wait, as long as the descriptor does. */
 static bool exchange(
-	struct tls_session *session, const char *request, int *out_status, char **out_body)
+	int fd, struct tls_session *session, const char *request, int *out_status, char **out_body)
 {
 	size_t size = 0, n_request = strlen(request);
 	auto_free char *text = NULL;
 	FILE *out;
 	char part[16384];
 	uint32_t events;
-	ssize_t n;
+	ssize_t n = session ? tls_write(session, request, n_request, &events)
+			    : send(fd, request, n_request, MSG_NOSIGNAL);
 
-	if (tls_write(session, request, n_request, &events) != (ssize_t)n_request)
+	if (n != (ssize_t)n_request)
 		return false;
 	out = xmemstream(&text, &size);
-	while (size < BODY_MAX && (n = tls_read(session, part, sizeof(part), &events)) > 0) {
+	while (size < BODY_MAX) {
+		n = session ? tls_read(session, part, sizeof(part), &events)
+			    : TEMP_FAILURE_RETRY(recv(fd, part, sizeof(part), 0));
+		if (n <= 0)
+			break;
 		fwrite(part, 1, (size_t)n, out);
 		fflush(out); /* size is true after that alone */
 	}
@@ -688,15 +658,17 @@ static bool exchange(
 	return parse_answer(text, out_status, out_body);
 }
 
-static int get_tls(const struct http_server *server, const struct prefix *address, uint16_t port,
+static int get(const struct http_server *server, const struct prefix *address, uint16_t port,
 	const char *path, int *out_status, char **out_body, char **out_error)
 {
 	auto_free char *request = request_text(server, path);
 	auto_close int fd = connect_to(address, port, out_error);
 	struct tls_session *session = NULL;
-	int r = fd < 0 ? -EIO : tls_connect(&server->tls, fd, &session, out_error);
+	int r = fd < 0 ? -EIO : 0;
 
-	if (r == 0 && !exchange(session, request, out_status, out_body)) {
+	if (r == 0 && server->tls.certificate)
+		r = tls_connect(&server->tls, fd, &session, out_error);
+	if (r == 0 && !exchange(fd, session, request, out_status, out_body)) {
 		*out_error = xstrdup("the answer is not whole");
 		r = -EIO;
 	}
@@ -720,9 +692,7 @@ int http_get(const struct http_server *server, const char *path, int *out_status
 	host = connect_host(&address);
 	if (!prefix_parse_host(host, &address))
 		abort(); /* it came from one */
-	r = server->tls.certificate
-		    ? get_tls(server, &address, port, path, out_status, out_body, &error)
-		    : get_plain(server, host, port, path, out_status, out_body, &error);
+	r = get(server, &address, port, path, out_status, out_body, &error);
 	if (r < 0)
 		*out_error = xasprintf("no cosmolet answers at %s: %s", server->listen, error);
 	return r;
