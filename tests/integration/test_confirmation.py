@@ -93,12 +93,13 @@ def wait_named(daemon: Cosmolet, shadow: str) -> None:
 def test_shadowed(daemon: Cosmolet, network: Lab, clear_shadows: list[str]) -> None:
     start(daemon, network)
     for shadow, (appear, vanish) in SHADOWS.items():
-        failures = daemon.total('route_failures_total')
+        failures, errors = daemon.total('route_failures_total'), daemon.metric('reconcile_errors_total')
         clear_shadows.append(shadow)
         appear(network.node)
         daemon.wait_states(REJECTED, timeout=SOON)
         wait_named(daemon, shadow)
         assert daemon.total('route_failures_total') == failures + 2
+        assert daemon.metric('reconcile_errors_total') == errors + 2
         assert daemon.metric('vips{state="rejected"}') == 2
         assert f'zebra has: {shadow}' in daemon.command('why', V4, '--http', '127.0.0.1:9474').stdout
         network.tor.wait_for(set())

@@ -134,13 +134,14 @@ def test_a_service_comes_and_goes(daemon: Cosmolet) -> None:
     daemon.manifest('dns', service('dns', ['10.96.0.53'], namespace='kube-system'),
                     pod('dns-1', 'dns', namespace='kube-system'))
     daemon.wait_states({**UP, '10.96.0.53': 'announced'})
+    assert daemon.metric('addresses_bound') == 3
     assert of_dns() == [
         'cosmolet_vip_state{namespace="kube-system",service="dns",address="10.96.0.53",kind="cluster_ip",state="announced"} 1',
         'cosmolet_vip_confirmed{address="10.96.0.53"} 1',
         f'cosmolet_endpoints_ready{{service="dns",namespace="kube-system",node="{NODE}"}} 1']
     (daemon.manifests / 'dns.json').unlink()
     daemon.wait_states(UP)
-    assert of_dns() == []
+    assert of_dns() == [] and daemon.metric('addresses_bound') == 2
 
 
 @pytest.mark.parametrize('how', ['aggregated', 'off'])

@@ -15,7 +15,7 @@ from typing import Iterator
 import pytest
 from cosmolet import Cosmolet, pod, service
 from lab import Lab
-from sandbox import inside
+from sandbox import connect, inside, wait_until
 
 V4 = '10.96.0.10'
 TOKEN = 'some-token-0123456789'
@@ -179,9 +179,30 @@ class Probes:
         self.thread.join()
 
 
+def turns(text: str) -> dict[str, float]:
+    """Of the loop, until these metrics were written: how many were that long or shorter."""
+    return {bound: float(n) for bound, n in re.findall(r'^cosmolet_loop_turn_duration_seconds_bucket{le="(.*?)"} (\d+)$', text, re.M)}
+
+
 def busy(daemon: Cosmolet, bound: str) -> float:
     """Turns of the loop that were longer."""
-    return daemon.metric('loop_turn_duration_seconds_count') - daemon.metric(f'loop_turn_duration_seconds_bucket{{le="{bound}"}}')
+    found = turns(daemon.get('/metrics')[1])
+    return found['+Inf'] - found[bound]
+
+
+@pytest.mark.parametrize(('listen', 'host'), [('[::1]:9474', '::1'), ('::1:9474', '::1'), ('[::]:9474', '::1')])
+def test_an_ipv6_address(daemon: Cosmolet, listen: str, host: str) -> None:
+    daemon.settings['http'] = {'listen': listen}
+    daemon.address = host
+    daemon.write_config()
+    daemon.start()
+    daemon.wait_states({V4: 'announced'})
+    assert daemon.metric('vips{state="announced"}') == 1
+    for where in (['--config', str(daemon.config)], ['--http', listen]):
+        done = daemon.command('status', *where)
+        assert done.returncode == 0 and V4 in done.stdout, done.stderr
+    with pytest.raises(ConnectionRefusedError):
+        connect(daemon.node.namespace, '127.0.0.1', 9474, 5)
 
 
 @pytest.mark.parametrize('kind', ATTACKS)
@@ -245,3 +266,26 @@ def test_a_look_at_a_large_cluster(daemon: Cosmolet) -> None:
     assert [a['address'] for a in found] == [f'10.97.{i >> 8}.{i & 255}' for i in range(n)]
     assert sum(a['why'].startswith('0 of 1 pods on this node') for a in found) == n // 2
     assert more_turns > 8 and more_seconds < 0.6
+
+
+def test_a_scrape_of_thousands_of_addresses(daemon: Cosmolet) -> None:
+    """/metrics of 20,000 addresses is written in many short turns. (Without a zebra that would have to take them.)"""
+    n = 20_000
+    before = daemon.config.read_text()
+    daemon.settings['loopback'] = {'mode': 'none'}
+    daemon.settings['frr'] = {'socket_path': str(daemon.directory / 'none.api')}
+    daemon.write_config()
+    daemon.manifest('web', *(service(f's{i}', [f'10.97.{i}.{j}' for j in range(250)], selector={'app': 'web'})
+                             for i in range(n // 250)), pod('web-1', 'web'))
+    try:
+        daemon.start(ready=False)
+        wait_until(lambda: daemon.get('/metrics')[1].count('state="pending"') > n, 20, 'all addresses', explain=daemon.tail)
+        found = [turns(daemon.get('/metrics')[1]) for _ in range(6)]
+    finally:
+        daemon.kill()
+        daemon.config.write_text(before)
+    scrapes = [{bound: b[bound] - a[bound] for bound in a} for a, b in zip(found, found[1:])]
+    print(scrapes)
+    assert all(scrape['+Inf'] > 2 * n / 1000 for scrape in scrapes)
+    for scrape in scrapes:  # a few wait for other work of the machine
+        assert scrape['0.005'] > 0.95 * scrape['+Inf']
