@@ -167,6 +167,16 @@ static const char *claim_text(const struct claim *claim)
 	return claim ? claim->text : "no service has it any more";
 }
 
+#define LEFT_TEXT "a former life announced it, and no more is known"
+
+static void log_left(const struct vip *vip)
+{
+	char buf[PREFIX_STRLEN];
+
+	log_info("announce", vip->wanted ? "announce" : "withdraw", "address=%s why=%s",
+		prefix_address(&vip->address, buf), LEFT_TEXT);
+}
+
 static void log_transition(const struct vip *vip, const struct claim *claim)
 {
 	char buf[PREFIX_STRLEN];
@@ -260,8 +270,9 @@ static void go_up(struct vip *vip, const struct claim *claim)
 	struct zapi_route route = {
 		.prefix = vip->address,
 		.tag = announce->draining ? (uint32_t)announce->config->announce_drain_tag
-					  : claim->verdict.tag,
-		.metric = claim->verdict.metric,
+		       : claim            ? claim->verdict.tag
+					  : vip->tag,
+		.metric = claim ? claim->verdict.metric : vip->metric,
 	};
 
 	loop_timer_stop(&vip->timer);
@@ -348,14 +359,35 @@ static bool steadied(struct vip *vip, const struct claim *claim, bool asked)
 	return steady_ask(vip->steady, class, wish_of(claim, asked));
 }
 
+/* Before the first complete picture; what services say by then does not count. */
+static void decide_left(struct vip *vip)
+{
+	if (vip->wanted != vip->announce->leaves) {
+		vip->wanted = vip->announce->leaves;
+		log_left(vip);
+	}
+	if (vip->wanted)
+		go_up(vip, NULL);
+	else if (!vip->withdrawing)
+		go_down(vip);
+	tell(vip, LEFT_TEXT);
+	drop_if_idle(vip);
+}
+
 static void decide(struct loop_job *job)
 {
 	struct vip *vip = container_of(job, struct vip, job);
+	const struct announce *announce = vip->announce;
 	const struct claim *claim = vip_claim(vip);
 	bool wanted;
 
-	if (!vip->announce->synced || vip->announce->finished)
+	if (announce->finished)
 		return;
+	if (!announce->synced) {
+		if (vip->left)
+			decide_left(vip);
+		return;
+	}
 	wanted = steadied(vip, claim, is_wanted(vip, claim));
 	if (wanted != vip->wanted) {
 		vip->wanted = wanted;
@@ -592,6 +624,52 @@ void announce_synced(struct announce *announce)
 	complete(announce);
 }
 
+/* No picture */
+
+static void keep_left(struct announce *announce, const struct zapi_route *route)
+{
+	struct vip *vip = get_vip(announce, &route->prefix);
+
+	if (vip->left)
+		return;
+	vip->left = true;
+	vip->tag = route->tag;
+	vip->metric = route->metric;
+	decide_soon(vip);
+}
+
+void announce_left(struct announce *announce)
+{
+	bool connected = announce->config->word == ZAPI_CONNECTED; /* the addresses are it */
+	auto_free struct zapi_feed_route *feed = NULL;
+	auto_free struct prefix *bound = NULL;
+	size_t n = zapi_feed(announce->zapi, &feed);
+	size_t n_bound = loopback_list(announce->loopback, &bound);
+
+	announce->leaves = true;
+	for (size_t i = 0; i < n; i++) {
+		if (feed[i].ours)
+			keep_left(announce, &feed[i].route);
+	}
+	for (size_t i = 0; connected && i < n_bound; i++)
+		keep_left(announce, &(struct zapi_route){.prefix = bound[i]});
+}
+
+void announce_withdraw_left(struct announce *announce)
+{
+	struct vip *vip;
+
+	if (announce->synced)
+		return;
+	announce->leaves = false;
+	vec_foreach (&announce->vips, vip, i) {
+		if (!vip->left || vip->withdrawing)
+			continue;
+		vip->asked = true; /* zebra has it, whether it was told or not */
+		decide_soon(vip);
+	}
+}
+
 /* The loopback */
 
 void announce_bound(struct announce *announce, const struct prefix *address,
@@ -607,7 +685,7 @@ void announce_bound(struct announce *announce, const struct prefix *address,
 			note(vip, NULL);
 			/* else what services say is to be decided first */
 			if (!vip->job.loop && !announce->finished)
-				go_up(vip, vip_claim(vip));
+				go_up(vip, announce->synced ? vip_claim(vip) : NULL);
 		}
 		tell(vip, error ? error : "the loopback has answered");
 	}

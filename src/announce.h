@@ -57,6 +57,7 @@ struct vip {
 	bool foreign; /* bound by somebody else: used, and left alone */
 	bool binding; /* the loopback has not answered yet */
 	bool asked;   /* zebra was told to have it */
+	bool left;    /* a former life had announced it, and that is all that is known */
 	bool kept;    /* a former life had announced it */
 	bool withdrawing;
 	enum zapi_route_state zebra : 8;
@@ -101,6 +102,7 @@ struct announce {
 	bool synced;
 	bool first;      /* the first complete picture is being decided: nothing has a past */
 	bool completing; /* zebra is to hear that this was all, once everything is bound */
+	bool leaves;     /* what is left stays, until the first complete picture */
 	bool finished;   /* zebra has heard the last of it */
 	bool zebra_up;
 	bool draining;
@@ -127,6 +129,13 @@ void announce_service(struct announce *announce, const char *namespace, const ch
  * what a former life left and nobody wants is removed.
  */
 void announce_synced(struct announce *announce);
+
+/*
+ * There is no such picture, and what a former life left is not to be trusted for ever: from now on
+ * it is wanted as it is in zebra, and can be drained; then withdrawn.
+ */
+void announce_left(struct announce *announce);
+void announce_withdraw_left(struct announce *announce);
 
 /* Another configuration, which must outlive this; every service is then to be told anew. */
 void announce_configure(struct announce *announce, const struct config *config);

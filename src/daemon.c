@@ -63,6 +63,8 @@ static void plan_all(void *data)
 {
 	struct daemon *daemon = data;
 
+	if (daemon->drain.phase == DRAIN_WITHDRAWN)
+		announce_withdraw_left(&daemon->announce);
 	planner_touch_all(&daemon->planner);
 }
 
@@ -114,6 +116,20 @@ static void on_gate(void *data)
 	planner_hold(&daemon->planner, false);
 }
 
+/* What a former process left, while nothing is known of the cluster. */
+static void drain_left(struct daemon *daemon)
+{
+	struct announce *announce = &daemon->announce;
+
+	if (!daemon->stale.over || announce->synced || !announce->zebra_up || daemon->stopping ||
+		daemon->config->fail_static_policy == STALE_KEEP)
+		return;
+	announce_left(announce);
+	drain_stale(&daemon->drain, daemon->config, true);
+	if (daemon->drain.phase == DRAIN_WITHDRAWN)
+		announce_withdraw_left(announce);
+}
+
 static void on_stale(void *data)
 {
 	struct daemon *daemon = data;
@@ -123,8 +139,9 @@ static void on_stale(void *data)
 			"seconds=%.0f", stale_seconds(&daemon->stale));
 	else
 		log_info("k8s", "the API server is back: what is known is fresh");
-	if (daemon->announce.synced && !daemon->stopping)
+	if ((daemon->announce.synced || !daemon->stale.over) && !daemon->stopping)
 		drain_stale(&daemon->drain, daemon->config, daemon->stale.over);
+	drain_left(daemon);
 }
 
 /* The source's events */
@@ -153,7 +170,11 @@ static void take_source_event(struct daemon *daemon, struct k8s_event *event)
 	if (!k8s_stream(daemon->k8s, event->stream, &stream))
 		stream = (struct k8s_stream_status){.name = "", .synced = true};
 	switch (event->type) {
-	case K8S_EVENT_SYNCED: planner_synced(&daemon->planner); break;
+	case K8S_EVENT_SYNCED:
+		planner_synced(&daemon->planner);
+		stale_synced(&daemon->stale);
+		stale_consider(&daemon->stale, daemon->config->fail_static_limit_seconds);
+		break;
 	case K8S_EVENT_UP:
 		log_info("k8s", "connected", "stream=%s detail=%s", stream.name, event->text);
 		stale_consider(&daemon->stale, daemon->config->fail_static_limit_seconds);
@@ -280,6 +301,8 @@ static void on_zebra(void *data)
 	while (zapi_pop_event(daemon->zapi, &event)) {
 		take_zebra_event(daemon, &event);
 		announce_zebra(&daemon->announce, &event);
+		if (event.type == ZAPI_EVENT_UP)
+			drain_left(daemon);
 	}
 }
 
@@ -535,6 +558,7 @@ static void configure_live(struct daemon *daemon, struct config *config)
 	stale_consider(&daemon->stale, config->fail_static_limit_seconds);
 	loop_timer_after(daemon->loop, &daemon->advice_timer, ADVICE_FIRST, on_advice_timer);
 	planner_configure(&daemon->planner, config);
+	drain_left(daemon);
 	config_free(old);
 }
 
@@ -909,7 +933,9 @@ static int build_k8s(struct daemon *daemon)
 	planner_set_source(&daemon->planner, daemon->k8s);
 	if (r < 0)
 		return fail("k8s", error);
-	stale_init(&daemon->stale, daemon->loop, daemon->k8s, on_stale, daemon);
+	stale_init(&daemon->stale, daemon->loop, daemon->k8s, options.directory != NULL, on_stale,
+		daemon);
+	stale_consider(&daemon->stale, config->fail_static_limit_seconds);
 	return 0;
 }
 
@@ -1054,6 +1080,7 @@ static void begin(struct daemon *daemon, struct config *config)
 		.later_signal = daemon->later_signal,
 		.file = daemon->file,
 		.drain = daemon->drain,
+		.stale = daemon->stale,
 		.bgpd = daemon->bgpd,
 	};
 	daemon->policies.stale = true;

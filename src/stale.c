@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The knowledge is fresh while every watch that ever had a list is open; one that never had any
- * tells nothing that could be stale. A watch is given up as soon as its connection breaks, or has
- * been silent for longer than a living server is.
+ * The knowledge is fresh while every watch that ever had a list is open. A watch is given up as
+ * soon as its connection breaks, or has been silent for longer than a living server is. Before the
+ * first lists have ended there is no knowledge but what a former process has left in zebra, which
+ * is as old as this one at least.
  */
 #include "stale.h"
 
@@ -10,6 +11,8 @@ static bool is_fresh(const struct stale *stale)
 {
 	struct k8s_stream_status stream = {0};
 
+	if (!stale->synced)
+		return false;
 	while (k8s_next_stream(stale->k8s, &stream)) {
 		/* A file that does not read is mended by whoever wrote it. */
 		if (stream.plan && stream.synced && stream.error && !stream.optional)
@@ -56,10 +59,20 @@ void stale_consider(struct stale *stale, int64_t limit_s)
 	}
 }
 
-void stale_init(struct stale *stale, struct loop *loop, const struct k8s *k8s,
+void stale_synced(struct stale *stale)
+{
+	stale->synced = true;
+}
+
+void stale_init(struct stale *stale, struct loop *loop, const struct k8s *k8s, bool files,
 	void (*notify)(void *data), void *data)
 {
-	*stale = (struct stale){.loop = loop, .k8s = k8s, .notify = notify, .data = data};
+	*stale = (struct stale){.loop = loop,
+		.k8s = k8s,
+		.notify = notify,
+		.data = data,
+		.synced = files,
+		.since = stale->since.ns ? stale->since : mono_now()};
 }
 
 void stale_deinit(struct stale *stale)

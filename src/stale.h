@@ -18,15 +18,22 @@ struct stale {
 	void *data;
 	struct loop_timer timer;
 	struct mono since; /* 0: the knowledge is fresh */
+	bool synced;       /* the first lists have ended, or are files */
 	bool over;         /* the limit */
 };
 
-/* Borrows everything. */
-void stale_init(struct stale *stale, struct loop *loop, const struct k8s *k8s,
+/*
+ * Borrows everything. Of an earlier life of the process, zeroed at first, it keeps since when the
+ * knowledge was not fresh.
+ */
+void stale_init(struct stale *stale, struct loop *loop, const struct k8s *k8s, bool files,
 	void (*notify)(void *data), void *data);
 void stale_deinit(struct stale *stale);
 
-/* To be called when a watch came or went, or the limit has changed. limit_s 0: none. */
+/* The source has told everything. To be considered afterwards. */
+void stale_synced(struct stale *stale);
+/* To be called at the beginning, when a watch came or went, or the limit has changed. limit_s 0:
+ * none. */
 void stale_consider(struct stale *stale, int64_t limit_s);
 
 /* For how long it has not been sure that what is known is still true. 0: it is. */

@@ -250,7 +250,7 @@ static json_t *problems_json(const struct daemon *daemon)
 
 	if (bgpd_is_deaf(daemon->bgpd))
 		json_array_append_new(json, json_string(BGPD_DEAF_TEXT));
-	if (stale_seconds(&daemon->stale) > 0)
+	if (stale_seconds(&daemon->stale) > 0 && (daemon->planner.synced || daemon->stale.over))
 		json_array_append_new(json,
 			json_sprintf("the API server is away since %d s: what was known then "
 				     "is what is announced%s",

@@ -410,7 +410,7 @@ char *why_text(const struct daemon *daemon, const char *subject, bool *out_known
 		fprintf(out,
 			"nothing is decided yet: the first complete picture of the cluster has not "
 			"arrived\n");
-	if (stale_seconds(&daemon->stale) > 0)
+	if (stale_seconds(&daemon->stale) > 0 && daemon->planner.synced)
 		fprintf(out, "the API server is away; this is what was known %.0f s ago\n",
 			stale_seconds(&daemon->stale));
 	print_refused_policies(out, daemon);

@@ -370,3 +370,46 @@ def swap(path: Path, text: str) -> None:
     other = path.with_suffix('.new')
     other.write_text(text)
     other.rename(path)
+
+
+# Nothing known at all
+
+@pytest.mark.parametrize('policy', ['tag', 'drain'])
+def test_started_while_it_is_away(world: World, policy: str) -> None:
+    """fail_static holds for what a former process left, too, since the start of this one; a reload amid does not prolong it."""
+    lab, api, daemon = world.lab, world.api, world.daemon
+    for name in ('SVC', 'SVC6'):
+        lab.node.configure(f'route-map {name} permit 40', 'match tag 4713', 'set community 65001:400 additive')
+    daemon.settings['announce'].update(drain_tag=4713, drain_seconds=2)
+    daemon.settings['fail_static'] = {'limit_seconds': 4, 'policy': policy}
+    daemon.write_config()
+    daemon.wait_log('msg=changed', 'fail_static.limit_seconds')
+    daemon.wait_ready()
+    daemon.kill()
+    for resource in ('services', 'pods', 'nodes'):
+        api.answer(resource, 'list', Answer(503, b''))
+    world.mark, began = time.time(), time.monotonic()
+    daemon.start(ready=False)
+    time.sleep(2)
+    connects = len(daemon.log_lines('msg=connected', 'room=zapi'))
+    daemon.settings['frr']['stale_seconds'] = 77
+    daemon.write_config()
+    daemon.wait_log('msg=connected', 'room=zapi', more_than=connects)
+    assert lab.tor.events(world.mark) == []
+    table = lab.tor.wait_for(lambda t: {c for route in t.values() for c in route.communities} == {'65001:400'})
+    assert set(table) == EVERYTHING and 3.5 < time.monotonic() - began < 6
+    assert daemon.status()['drain'] == 'tagged'
+    assert 'the API server is away' in daemon.status()['problems'][0]
+    if policy == 'drain':
+        lab.tor.wait_for(set())
+        wait_until(lambda: not lab.node.run(['ip', 'route', 'show', 'table', 'local', 'proto', '237']).stdout.strip(), 10, 'nothing to be bound')
+    else:
+        time.sleep(3)
+        assert set(lab.tor.services()) == EVERYTHING
+
+    api.heal()
+    api.put(pod('p1', 's1', ready=False))  # changed meanwhile
+    lab.tor.wait_for(lambda t: set(t) == EVERYTHING - OF_P1 and '65001:400' not in {c for r in t.values() for c in r.communities},
+                     timeout=30)
+    daemon.wait_ready()
+    assert daemon.status()['drain'] == 'none' and daemon.status()['problems'] == []

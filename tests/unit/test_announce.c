@@ -8,7 +8,8 @@
 
 static struct prefix address[N_ADDRESSES];
 static bool bound[N_ADDRESSES], routed[N_ADDRESSES];
-static enum loopback_state kernel; /* its answer */
+static struct zapi_feed_route zebra[N_ADDRESSES]; /* what it has, of us or others */
+static enum loopback_state kernel;                /* its answer */
 static struct config *config;
 static struct loop *loop;
 static struct metrics metrics;
@@ -53,12 +54,14 @@ void zapi_route_set(struct zapi *zapi, const struct zapi_route *route)
 {
 	(void)zapi;
 	routed[index_of(&route->prefix)] = true;
+	zebra[index_of(&route->prefix)] = (struct zapi_feed_route){.route = *route, .ours = true};
 }
 
 void zapi_route_clear(struct zapi *zapi, const struct prefix *prefix)
 {
 	(void)zapi;
 	routed[index_of(prefix)] = false;
+	zebra[index_of(prefix)].ours = false;
 }
 
 void zapi_complete(struct zapi *zapi)
@@ -71,6 +74,13 @@ size_t zapi_leftovers(const struct zapi *zapi, struct prefix **out)
 	(void)zapi;
 	*out = NULL;
 	return 0;
+}
+
+size_t zapi_feed(const struct zapi *zapi, struct zapi_feed_route **out)
+{
+	(void)zapi;
+	*out = xmemdup(zebra, sizeof(zebra));
+	return N_ADDRESSES;
 }
 
 const char *zapi_route_state_text(enum zapi_route_state state)
@@ -341,6 +351,103 @@ START_TEST(what_nobody_has_any_more_is_forgotten)
 }
 END_TEST
 
+#define DRAIN_TAG 4713
+
+/* What a former process had announced: two, and a third that is bound, and not in zebra. */
+static void leave(void)
+{
+	for (size_t i = 0; i < N_ADDRESSES; i++) {
+		zebra[i] = (struct zapi_feed_route){
+			.route = {.prefix = address[i], .tag = 7, .metric = 3}, .ours = i < 2};
+		bound[i] = i < 3;
+	}
+}
+
+START_TEST(what_is_left_is_drained_without_a_picture)
+{
+	leave();
+	begin("");
+	say_all(REASON_NO_PODS); /* as far as the services are known, and the pods are not */
+	pass(0);
+	announce_left(&announce);
+	pass(0);
+	ck_assert_uint_eq(n_routed(), 2);
+	ck_assert_uint_eq(zebra[0].route.tag, 7);
+	announce_set_draining(&announce, true);
+	pass(0);
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert(zebra[i].ours && bound[i]);
+		ck_assert_uint_eq(zebra[i].route.tag, DRAIN_TAG);
+		ck_assert_uint_eq(zebra[i].route.metric, 3);
+	}
+	say(0, REASON_READY);
+	say(2, REASON_READY);
+	pass(0);
+	ck_assert_uint_eq(zebra[0].route.tag, DRAIN_TAG);
+	ck_assert(!zebra[2].ours && bound[2]);
+	announce_withdraw_left(&announce);
+	pass(0);
+	ck_assert(!zebra[0].ours && !zebra[1].ours && bound[0] && bound[1]);
+	pass(4);
+	ck_assert(!bound[0] && !bound[1] && bound[2]);
+	announce_set_draining(&announce, false);
+	announce_synced(&announce);
+	pass(0);
+	ck_assert(routed[0] && !routed[1] && routed[2]);
+	ck_assert_uint_eq(zebra[0].route.tag, 1);
+}
+END_TEST
+
+START_TEST(what_is_left_is_as_ever_when_the_picture_comes)
+{
+	leave();
+	begin("");
+	announce_set_draining(&announce, true);
+	announce_left(&announce);
+	pass(0);
+	announce_left(&announce); /* zebra was away */
+	pass(0);
+	ck_assert_uint_eq(zebra[0].route.tag, DRAIN_TAG);
+	ck_assert(zebra[0].ours && zebra[1].ours && !zebra[2].ours);
+	say(0, REASON_SLICES_UNKNOWN);
+	announce_set_draining(&announce, false);
+	announce_synced(&announce);
+	pass(0);
+	ck_assert(zebra[0].ours && !zebra[1].ours);
+	ck_assert_uint_eq(zebra[0].route.tag, 1);
+	announce_withdraw_left(&announce);
+	pass(0);
+	ck_assert(zebra[0].ours);
+}
+END_TEST
+
+START_TEST(what_is_left_can_be_withdrawn_at_once)
+{
+	leave();
+	begin("");
+	announce_left(&announce);
+	announce_withdraw_left(&announce);
+	pass(0);
+	ck_assert(!zebra[0].ours && !zebra[1].ours && bound[0]);
+	pass(4);
+	ck_assert(!bound[0]);
+}
+END_TEST
+
+START_TEST(addresses_that_are_the_announcement_are_left_too)
+{
+	bound[0] = true;
+	begin("announce: {redistribute: connected}\nloopback: {mode: address}");
+	announce_left(&announce);
+	pass(0);
+	ck_assert(bound[0] && routed[0]);
+	announce_withdraw_left(&announce);
+	pass(0);
+	pass(4);
+	ck_assert(!bound[0]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("announce");
@@ -356,6 +463,10 @@ int main(void)
 	tcase_add_test(tcase, what_is_suppressed_stays_so);
 	tcase_add_test(tcase, the_anchor_holds_on);
 	tcase_add_test(tcase, what_nobody_has_any_more_is_forgotten);
+	tcase_add_test(tcase, what_is_left_is_drained_without_a_picture);
+	tcase_add_test(tcase, what_is_left_is_as_ever_when_the_picture_comes);
+	tcase_add_test(tcase, what_is_left_can_be_withdrawn_at_once);
+	tcase_add_test(tcase, addresses_that_are_the_announcement_are_left_too);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);
 }
