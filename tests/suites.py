@@ -28,6 +28,7 @@ LEGITIMATE_SKIP = 'cannot give it now'  # a release of FRR, at this mirror (test
 FRR_84 = '(not frr- or frr-8.4)'
 AT_ONCE = ['-n', '4']  # for --quick: they mostly wait, but their times are only worth measuring one by one
 BY_FILE = ('-n', '3', '--dist', 'loadscope')  # labs of a file are shared by its tests
+BY_FILE_2 = ('-n', '2', '--dist', 'loadscope')  # where each has an API server as well
 
 
 @dataclass
@@ -238,7 +239,7 @@ class Run:
     def e2e(self, suite: Suite) -> None:
         if self.prepare('build', suite):
             # Under the profile that is shipped: what it forgets is missed here.
-            self.pytest(suite, 'e2e', expression=f'smoke and {FRR_84}' if self.arguments.quick else '',
+            self.pytest(suite, 'e2e', expression=f'smoke and {FRR_84}' if self.arguments.quick else '', at_once=BY_FILE_2,
                         COSMOLET_SECCOMP=str(REPOSITORY / 'container' / 'seccomp.json'))
 
     def bench(self, suite: Suite) -> None:

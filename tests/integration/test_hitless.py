@@ -74,7 +74,7 @@ def make(network: Lab, cosmolet: Path, tmp_path: Path) -> Iterator[Callable[...,
 
 def test_ignorance_outlasts_the_stale_time(make: Callable[..., Cosmolet], network: Lab) -> None:
     """Killed, and back without knowing what is wanted: zebra, which forgets a client after a time, must not sweep its routes."""
-    daemon = make('openfabric', frr={'stale_seconds': 4})
+    daemon = make('openfabric', frr={'stale_seconds': 2})
     write_services(daemon, 3)
     daemon.start()
     wait_announced(daemon, 3)
@@ -86,7 +86,7 @@ def test_ignorance_outlasts_the_stale_time(make: Callable[..., Cosmolet], networ
     daemon.settings['announce'] = {**daemon.settings['announce'], 'wait_for': 'http://127.0.0.1:10256/healthz'}
     daemon.write_config()
     daemon.start(ready=False)
-    time.sleep(9)
+    time.sleep(5)
     assert network.tor.events(mark) == []
     del daemon.settings['announce']['wait_for']
     daemon.write_config()
