@@ -220,7 +220,7 @@ class Run:
             while waiting and len(running) < (os.cpu_count() or 1):
                 name = waiting.pop(0)
                 # What a peer of another program sends has its minute; our readers of JSON and YAML share the time.
-                running[name] = self.start_fuzzer(name, seconds // 2 if by_rule and '_zapi_' not in name else seconds)
+                running[name] = self.start_fuzzer(name, seconds // 3 if by_rule and '_zapi_' not in name else seconds)
             for name, (child, log, deadline) in list(running.items()):
                 if child.poll() is not None or time.monotonic() > deadline:
                     del running[name]

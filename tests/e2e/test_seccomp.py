@@ -60,7 +60,7 @@ def test_the_whole_way(cosmolet: Path, lab: Callable[..., Lab], kube: KubeApi, t
     daemon = Cosmolet(there.node, tmp_path, kubernetes={'source': 'cluster', 'service_account': account}, frr={'verify_bgp': 'on'},
                       announce={'drain_seconds': 1})
     daemon.environment.update(kube.environment)
-    daemon.wrapper = [*CONTAINER, *UNDER]
+    daemon.wrapper, daemon.confined = [*CONTAINER, *UNDER], []
     everything = populate(kube, 3)
     try:
         daemon.start()
@@ -122,6 +122,7 @@ def test_from_files(cosmolet: Path, lab: Callable[..., Lab], tmp_path: Path) -> 
     there = lab(word='connected', node='10.3')
     daemon = Cosmolet(there.node, tmp_path, word='connected',
                       loopback={'mode': 'address', 'ledger_directory': str(tmp_path / 'run'), 'lease_seconds': 60})
+    daemon.confined = []
     daemon.wrapper = ['setarch', '--uname-2.6', *CONTAINER, *UNDER]  # as if of a kernel that does not mark addresses
     daemon.manifest('web', service('web', [V4, V6]), pod('web-1', 'web'))
     try:

@@ -33,6 +33,7 @@ class Cosmolet:
         self.log = directory / 'cosmolet.log'
         self.binary = BINARY
         self.wrapper: list[str] = []  # a command that becomes cosmolet, in a situation of its own
+        self.confined = CONFINED
         self.process: subprocess.Popen[Any] | None = None
         self.environment = dict(os.environ)
         self.address = '127.0.0.1'  # where it is asked
@@ -59,7 +60,7 @@ class Cosmolet:
 
     def start(self, *options: str, ready: bool = True) -> Cosmolet:
         with self.log.open('ab') as log:
-            self.process = self.node.popen([*self.wrapper, *CONFINED, str(self.binary), 'run', '--config', str(self.config), *options],
+            self.process = self.node.popen([*self.wrapper, *self.confined, str(self.binary), 'run', '--config', str(self.config), *options],
                                            stdout=log, stderr=log, env=self.environment)
         if ready:
             self.wait_ready()
@@ -85,7 +86,7 @@ class Cosmolet:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A cosmolet command, run beside the daemon."""
-        return self.node.run([*self.wrapper, *CONFINED, str(self.binary), *arguments], check=False, env=self.environment)
+        return self.node.run([*self.wrapper, *self.confined, str(self.binary), *arguments], check=False, env=self.environment)
 
     def get(self, path: str, method: str = 'GET') -> tuple[int, str]:
         """Asks the daemon over HTTP; (0, '') if it does not answer."""
