@@ -424,14 +424,21 @@ static void list_refused(struct reflector *reflector, enum verdict verdict, cons
 	fail(reflector, text, retry_after_ms(result));
 }
 
+/* What every request ends with. *out_text: as of verdict_of(). */
+static enum verdict request_over(
+	struct reflector *reflector, const struct request_result *result, char **out_text)
+{
+	reflector->request = NULL;
+	weigh_server(reflector, result);
+	return verdict_of(result, out_text);
+}
+
 static void list_done(void *data, const struct request_result *result)
 {
 	struct reflector *reflector = data;
 	auto_free char *text = NULL;
-	enum verdict verdict = verdict_of(result, &text);
+	enum verdict verdict = request_over(reflector, result, &text);
 
-	reflector->request = NULL;
-	weigh_server(reflector, result);
 	if (verdict == VERDICT_FINE && !reflector->cut_result)
 		reflector->cut_result = cut_end(&reflector->cut);
 	if (reflector->cut_result)
@@ -519,10 +526,8 @@ static void probe_done(void *data, const struct request_result *result)
 {
 	struct reflector *reflector = data;
 	auto_free char *text = NULL;
-	enum verdict verdict = verdict_of(result, &text);
+	enum verdict verdict = request_over(reflector, result, &text);
 
-	reflector->request = NULL;
-	weigh_server(reflector, result);
 	if (verdict == VERDICT_FINE)
 		resume(reflector);
 	else
@@ -559,10 +564,8 @@ static void watch_done(void *data, const struct request_result *result)
 	struct reflector *reflector = data;
 	auto_free char *text = NULL;
 	auto_free char *event_text = TAKE(reflector->event_text);
-	enum verdict verdict = verdict_of(result, &text);
+	enum verdict verdict = request_over(reflector, result, &text);
 
-	reflector->request = NULL;
-	weigh_server(reflector, result);
 	if (verdict == VERDICT_FINE && !reflector->cut_result)
 		reflector->cut_result = cut_end(&reflector->cut);
 	if (event_text)
