@@ -400,6 +400,19 @@ def test_one_of_two_servers_dies(server: KubeApi) -> None:
     server.kill('apiserver2')
 
 
+def goes_and_comes_back(server: KubeApi, probe: Probe, end: Callable[[], None],
+                        start: Callable[[], subprocess.Popen[Any]]) -> subprocess.Popen[Any]:
+    """What stands between the two: the watches go on from where they were. Returns what was started."""
+    since, lists = len(probe.lines), probe.lists()
+    end()
+    probe.wait_for('down services', 10, since)
+    server.request('PATCH', f'{SERVICES}/s0', {'metadata': {'labels': {'after': str(time.time_ns())}}})
+    started = start()
+    converges(server, probe)
+    assert probe.lists() == lists
+    return started
+
+
 def test_through_a_proxy(server: KubeApi) -> None:
     """A real HTTP proxy, which goes away and comes back."""
     account = server.service_account()
@@ -413,22 +426,18 @@ def test_through_a_proxy(server: KubeApi) -> None:
     def start() -> subprocess.Popen[Any]:
         return server.sandbox.popen(server.namespace_name, ['tinyproxy', '-d', '-c', str(settings)], stdout=subprocess.DEVNULL)
 
+    def end(proxy: subprocess.Popen[Any]) -> None:
+        proxy.kill()
+        proxy.wait(10)
+
     proxy = start()
     probe = Probe(server, config)
     probe.wait_for('synced', 30)
     converges(server, probe)
     assert f'CONNECT {ADDRESS}:{PORT}' in log.read_text()
-    since, lists = len(probe.lines), probe.lists()
-    proxy.kill()
-    proxy.wait(10)
-    probe.wait_for('down services', 10, since)
-    server.request('PATCH', f'{SERVICES}/s0', {'metadata': {'labels': {'after': 'proxy'}}})
-    proxy = start()
-    converges(server, probe)
-    assert probe.lists() == lists
+    proxy = goes_and_comes_back(server, probe, lambda: end(proxy), start)
     probe.close()
-    proxy.kill()
-    proxy.wait(10)
+    end(proxy)
 
 
 def connections(probe: Probe) -> int:
@@ -461,13 +470,7 @@ def test_over_http_1(server: KubeApi) -> None:
     direct.wait_for('synced', 30)
     assert connections(direct) == 1 < len(probe.dump()[1]) == connections(probe)
     direct.close()
-    since, lists = len(probe.lines), probe.lists()
-    end(relay)
-    probe.wait_for('down services', 10, since)
-    server.request('PATCH', f'{SERVICES}/s0', {'metadata': {'labels': {'after': 'http-1'}}})
-    relay = start()
-    converges(server, probe)
-    assert probe.lists() == lists
+    relay = goes_and_comes_back(server, probe, lambda: end(relay), start)
     probe.close()
     end(relay)
 
