@@ -10,6 +10,11 @@
  * A server that froze keeps its TCP connection alive, since its kernel answers for it. What notices
  * is our own idle timer. If then nothing came for any request, the connection is taken for dead,
  * and all that is started afterwards gets a new one.
+ *
+ * What comes for one request while curl reads for another goes to the first one's buffer. If that
+ * is full, curl 7.88 keeps the rest, even the end of an answer, until something else comes on the
+ * connection: in a quiet cluster a minute, of the first list for ever. So buffers are larger than
+ * what comes at once; memory that is not used is not taken.
  */
 #include "request.h"
 
@@ -23,7 +28,7 @@
 
 #define USER_AGENT       "cosmolet (+https://cosmolet.platformbuilds.io)"
 #define CONNECT_LIMIT_MS 10000L
-#define BUFFER_SIZE      16384L
+#define BUFFER_SIZE      1048576L /* see above */
 #define IDLE_TICK_MS     1000
 
 struct requests {
