@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 FULL = ['--services=10000', '--elsewhere=5000', '--changes=10000']
-FEW = ['--services=200', '--own=20', '--elsewhere=50', '--changes=300', '--flips=20']
+FEW = ['--services=200', '--own=20', '--elsewhere=50', '--changes=300', '--flips=20', '--starts=1']
 
 
 def test_bench_watch() -> None:

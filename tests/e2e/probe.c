@@ -6,9 +6,9 @@
  *	probe [--server=URL]... KUBECONFIG NODE [NAMESPACE]...
  *
  * It says "synced" once, "up STREAM", "down STREAM: WHY" and "problem TEXT" as they come, and with
- * each change of a pod its name, resource version and the time in ns. Of its input, "dump" is
- * answered by a line per object and "end"; "slices NAMESPACE/SERVICE..." wants the EndpointSlices
- * of those services; the end of it ends the program.
+ * each change of a pod its name, resource version and the time in ns at which the store had it. Of
+ * its input, "dump" is answered by a line per object and "end"; "slices NAMESPACE/SERVICE..." wants
+ * the EndpointSlices of those services; the end of it ends the program.
  */
 #include <assert.h>
 #include <string.h>
@@ -27,13 +27,20 @@ static void ignore(void *data, const char *namespace, const char *name)
 	(void)name;
 }
 
-static void say_pod(const struct k8s_object *object)
+/* Its name and version, before the store takes it; NULL: no pod. */
+static char *pod_text(const struct k8s_object *object)
+{
+	if (!object || object->resource != K8S_PODS)
+		return NULL;
+	return xasprintf("%s %s", object->meta.name, object->meta.resource_version);
+}
+
+static void say_pod(const char *pod)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	printf("pod %s %s %lld\n", object->meta.name, object->meta.resource_version,
-		(long long)now.tv_sec * 1000000000 + now.tv_nsec);
+	printf("pod %s %lld\n", pod, (long long)now.tv_sec * 1000000000 + now.tv_nsec);
 }
 
 static void take(const struct k8s_event *event)
@@ -50,8 +57,6 @@ static void take(const struct k8s_event *event)
 		printf("down %s: %s\n", name, event->text);
 	else if (event->type == K8S_EVENT_PROBLEM)
 		printf("problem %s\n", event->text);
-	else if (event->object && event->object->resource == K8S_PODS)
-		say_pod(event->object);
 }
 
 static void on_source(void *data)
@@ -60,8 +65,12 @@ static void on_source(void *data)
 
 	(void)data;
 	while (k8s_pop_event(k8s, &event)) {
+		auto_free char *pod = pod_text(event.object);
+
 		take(&event);
 		cluster_take(&cluster, &event);
+		if (pod)
+			say_pod(pod);
 		k8s_event_deinit(&event);
 	}
 }
