@@ -91,33 +91,60 @@ static enum detect_verdict converse(const struct signature *zebra, bool chatty)
 	return take(&w, &out);
 }
 
-static struct signature signature_of(enum release r)
-{
-	return (struct signature){release_fact(r, MSG_ERROR), release_fact(r, MSG_HELLO),
-		release_fact(r, SIZE_CAPABILITIES), release_fact(r, MSG_VRF_ADD),
-		release_fact(r, SIZE_VRF_ADD)};
-}
+/* What each line answers, as FRR's sources have it: these and no other are to be told apart. */
+static const struct {
+	struct signature zebra;
+	uint32_t releases;
+	const char *text;
+} known[] = {
+	{{112, 18, 10, 36, 56}, 1u << RELEASE_7_5, "7.5"},
+	{{117, 18, 10, 36, 76}, 1u << RELEASE_8_0, "8.0"},
+	{{121, 18, 10, 36, 76}, 1u << RELEASE_8_1, "8.1"},
+	{{118, 18, 10, 33, 76},
+		1u << RELEASE_8_2 | 1u << RELEASE_8_3 | 1u << RELEASE_8_4 | 1u << RELEASE_8_5 |
+			1u << RELEASE_9_0,
+		"8.2-9.0"},
+	{{117, 18, 11, 33, 76}, 1u << RELEASE_9_1, "9.1"},
+	{{118, 19, 11, 34, 76}, 1u << RELEASE_10_0 | 1u << RELEASE_10_1, "10.0-10.1"},
+	{{120, 19, 12, 33, 76},
+		1u << RELEASE_10_2 | 1u << RELEASE_10_3 | 1u << RELEASE_10_4 | 1u << RELEASE_10_5,
+		"10.2-10.5"},
+	{{120, 19, 9, 33, 76}, 1u << RELEASE_10_6 | 1u << RELEASE_10_7, "10.6-10.7"},
+};
 
 START_TEST(each_line_is_found)
 {
-	struct signature zebra = signature_of((enum release)_i);
+	char text[RELEASES_STRLEN];
 
-	ck_assert_int_eq(converse(&zebra, false), DETECT_FOUND);
-	ck_assert_uint_ne(detect.releases.bits & 1u << _i, 0);
-	ck_assert_int_eq(converse(&zebra, true), DETECT_FOUND);
-	ck_assert_uint_ne(detect.releases.bits & 1u << _i, 0);
+	for (int chatty = 0; chatty < 2; chatty++) {
+		ck_assert_int_eq(converse(&known[_i].zebra, chatty), DETECT_FOUND);
+		ck_assert_uint_eq(detect.releases.bits, known[_i].releases);
+		ck_assert_str_eq(releases_text(detect.releases, text), known[_i].text);
+	}
+}
+END_TEST
+
+START_TEST(no_line_is_missing)
+{
+	uint32_t all = 0;
+
+	for (size_t i = 0; i < N_ELEMENTS(known); i++) {
+		ck_assert_uint_eq(all & known[i].releases, 0);
+		all |= known[i].releases;
+	}
+	ck_assert_uint_eq(all, releases_all().bits);
 }
 END_TEST
 
 static bool is_known(const struct signature *zebra)
 {
-	for (enum release r = 0; r < N_RELEASES; r++) {
-		struct signature known = signature_of(r);
+	for (size_t i = 0; i < N_ELEMENTS(known); i++) {
+		const struct signature *each = &known[i].zebra;
 
-		if (known.error == zebra->error && known.hello == zebra->hello &&
-			known.capabilities_size == zebra->capabilities_size &&
-			known.vrf_add == zebra->vrf_add &&
-			known.vrf_add_size == zebra->vrf_add_size)
+		if (each->error == zebra->error && each->hello == zebra->hello &&
+			each->capabilities_size == zebra->capabilities_size &&
+			each->vrf_add == zebra->vrf_add &&
+			each->vrf_add_size == zebra->vrf_add_size)
 			return true;
 	}
 	return false;
@@ -179,7 +206,7 @@ END_TEST
 /* Other VRFs come by the same message. */
 START_TEST(the_default_vrf_is_waited_for)
 {
-	struct signature zebra = signature_of(RELEASE_8_2);
+	struct signature zebra = known[3].zebra; /* 8.2 to 9.0 */
 	uint8_t data[128];
 	struct writer w, out;
 
@@ -203,7 +230,8 @@ int main(void)
 	TCase *tcase = tcase_create("detect");
 
 	suite_add_tcase(suite, tcase);
-	tcase_add_loop_test(tcase, each_line_is_found, 0, N_RELEASES);
+	tcase_add_loop_test(tcase, each_line_is_found, 0, N_ELEMENTS(known));
+	tcase_add_test(tcase, no_line_is_missing);
 	tcase_add_loop_test(tcase, every_other_combination_is_refused, 0, 10);
 	tcase_add_test(tcase, the_refusal_names_what_was_seen);
 	tcase_add_test(tcase, an_odd_answer_to_the_probe_is_refused);

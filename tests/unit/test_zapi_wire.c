@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Golden frames, as real zebras of FRR 7.5.1, 8.4.4, 10.3 and 10.7.1 sent and took them. */
+/*
+ * Golden frames, as real zebras of FRR 7.5.1, 8.4.4, 10.3 and 10.7.1 sent and took them; those of
+ * the lines between by the numbers in FRR's sources.
+ */
 #include "unit.h"
 
 #include <errno.h>
@@ -65,61 +68,79 @@ static void write_message(struct writer *w, enum message message, enum release r
  */
 static const struct {
 	enum message message;
-	enum release release;
+	enum release from, to; /* of all lines from the one to the other */
 	const char *hex;
 } golden[] = {
-	{PROBE, RELEASE_7_5, "000afe06ffffffffffff"},
+	{PROBE, RELEASE_7_5, RELEASE_10_7, "000afe06ffffffffffff"},
 	/* type, instance, session, notify, synchronous */
-	{HELLO, RELEASE_7_5, "0013fe06000000000012 1a 0000 00000000 01 00"},
-	{HELLO, RELEASE_9_1, "0013fe06000000000012 1a 0000 00000000 01 00"},
-	{HELLO, RELEASE_10_2, "0012fe06000000000013 1b 0000 00000000 00"},
-	{NOTIFY_REQUEST, RELEASE_8_2, "000bfe0600000000007c 01"},
-	{NOTIFY_REQUEST, RELEASE_10_6, "000bfe0600000000007e 01"},
+	{HELLO, RELEASE_7_5, RELEASE_9_1, "0013fe06000000000012 1a 0000 00000000 01 00"},
+	{HELLO, RELEASE_10_0, RELEASE_10_7, "0012fe06000000000013 1b 0000 00000000 00"},
+	{NOTIFY_REQUEST, RELEASE_8_0, RELEASE_8_0, "000bfe0600000000007b 01"},
+	{NOTIFY_REQUEST, RELEASE_8_1, RELEASE_8_1, "000bfe0600000000007f 01"},
+	{NOTIFY_REQUEST, RELEASE_8_2, RELEASE_9_0, "000bfe0600000000007c 01"},
+	{NOTIFY_REQUEST, RELEASE_9_1, RELEASE_9_1, "000bfe0600000000007b 01"},
+	{NOTIFY_REQUEST, RELEASE_10_0, RELEASE_10_1, "000bfe0600000000007c 01"},
+	{NOTIFY_REQUEST, RELEASE_10_2, RELEASE_10_7, "000bfe0600000000007e 01"},
 	/* capability, seconds, VRF */
-	{RESTART_ON, RELEASE_7_5, "0016fe06000000000071 00000001 00000078 00000000"},
-	{RESTART_ON, RELEASE_10_2, "0016fe06000000000079 00000001 00000078 00000000"},
+	{RESTART_ON, RELEASE_7_5, RELEASE_7_5, "0016fe06000000000071 00000001 00000078 00000000"},
+	{RESTART_ON, RELEASE_8_0, RELEASE_8_0, "0016fe06000000000076 00000001 00000078 00000000"},
+	{RESTART_ON, RELEASE_8_1, RELEASE_8_1, "0016fe0600000000007a 00000001 00000078 00000000"},
+	{RESTART_ON, RELEASE_8_2, RELEASE_9_0, "0016fe06000000000077 00000001 00000078 00000000"},
+	{RESTART_ON, RELEASE_9_1, RELEASE_9_1, "0016fe06000000000076 00000001 00000078 00000000"},
+	{RESTART_ON, RELEASE_10_0, RELEASE_10_1, "0016fe06000000000077 00000001 00000078 00000000"},
+	{RESTART_ON, RELEASE_10_2, RELEASE_10_7, "0016fe06000000000079 00000001 00000078 00000000"},
 	/* capability, AFI, SAFI, VRF */
-	{RESTART_COMPLETE, RELEASE_10_2,
+	{RESTART_COMPLETE, RELEASE_10_2, RELEASE_10_7,
 		"001afe06000000000079 00000002 00000001 00000001 00000000"},
-	{RESTART_OFF, RELEASE_10_6, "0012fe06000000000079 00000004 00000000"},
+	{RESTART_OFF, RELEASE_10_2, RELEASE_10_7, "0012fe06000000000079 00000004 00000000"},
 	/* AFI, type, instance */
-	{REDISTRIBUTE_ADD, RELEASE_8_0, "000efe0600000000000b 01 1a 0000"},
-	{REDISTRIBUTE_ADD, RELEASE_10_0, "000efe0600000000000c 01 1b 0000"},
+	{REDISTRIBUTE_ADD, RELEASE_7_5, RELEASE_9_1, "000efe0600000000000b 01 1a 0000"},
+	{REDISTRIBUTE_ADD, RELEASE_10_0, RELEASE_10_7, "000efe0600000000000c 01 1b 0000"},
 	/*
 	 * type, instance, flags, message bits (nexthop, distance, metric, tag), SAFI, family,
 	 * length, address; one nexthop: VRF, type, flags, what it is; distance, metric, tag
 	 */
-	{ADD_BLACKHOLE, RELEASE_8_1,
+	{ADD_BLACKHOLE, RELEASE_7_5, RELEASE_9_1,
 		"002efe06000000000008 1a 0000 00000000 0000000f 01 02 20 0a090909"
 		"0001 00000000 06 00 01 14 00000005 00001267"},
-	{ADD_BLACKHOLE, RELEASE_10_6,
+	{ADD_BLACKHOLE, RELEASE_10_0, RELEASE_10_7,
 		"002efe06000000000009 1b 0000 00000000 0000000f 01 02 20 0a090909"
 		"0001 00000000 06 00 01 14 00000005 00001267"},
-	{ADD_LO_IPV6, RELEASE_10_2,
+	{ADD_LO_IPV6, RELEASE_7_5, RELEASE_9_1,
+		"003dfe06000000000008 1a 0000 00000000 0000000f 01 0a 80"
+		"fd000000000000000000000000000009"
+		"0001 00000000 01 00 00000001 14 00000005 00001267"},
+	{ADD_LO_IPV6, RELEASE_10_0, RELEASE_10_7,
 		"003dfe06000000000009 1b 0000 00000000 0000000f 01 0a 80"
 		"fd000000000000000000000000000009"
 		"0001 00000000 01 00 00000001 14 00000005 00001267"},
 	/* AFI, in the header's VRF */
-	{ROUTER_ID_ADD, RELEASE_9_1, "000cfe0600000007000f 0001"},
-	{ROUTER_ID_ADD, RELEASE_10_3, "000cfe06000000070010 0001"},
+	{ROUTER_ID_ADD, RELEASE_7_5, RELEASE_9_1, "000cfe0600000007000f 0001"},
+	{ROUTER_ID_ADD, RELEASE_10_0, RELEASE_10_7, "000cfe06000000070010 0001"},
 	/* the VRF of the header is the nexthop's, too */
-	{ADD_IN_VRF, RELEASE_10_4,
+	{ADD_IN_VRF, RELEASE_10_0, RELEASE_10_7,
 		"002efe06000000070009 1b 0000 00000000 0000000f 01 02 20 0a090909"
 		"0001 00000007 06 00 01 14 00000005 00001267"},
-	{DELETE, RELEASE_7_5, "001cfe06000000000009 1a 0000 00000000 00000000 01 02 20 0a090909"},
-	{DELETE, RELEASE_10_6, "001cfe0600000000000a 1b 0000 00000000 00000000 01 02 20 0a090909"},
+	{DELETE, RELEASE_7_5, RELEASE_9_1,
+		"001cfe06000000000009 1a 0000 00000000 00000000 01 02 20 0a090909"},
+	{DELETE, RELEASE_10_0, RELEASE_10_7,
+		"001cfe0600000000000a 1b 0000 00000000 00000000 01 02 20 0a090909"},
 };
 
 START_TEST(writes_golden_frames)
 {
-	uint8_t expected[128], data[WIRE_SEND_MAX];
+	uint8_t expected[128];
 	size_t size = unhex(golden[_i].hex, expected, sizeof(expected));
-	struct writer w = writer_over(data, sizeof(data));
 
-	write_message(&w, golden[_i].message, golden[_i].release);
-	ck_assert(!w.failed);
-	ck_assert_mem_eq(data, expected, MIN(size, wr_size(&w)));
-	ck_assert_uint_eq(wr_size(&w), size);
+	for (enum release r = golden[_i].from; r <= golden[_i].to; r++) {
+		uint8_t data[WIRE_SEND_MAX];
+		struct writer w = writer_over(data, sizeof(data));
+
+		write_message(&w, golden[_i].message, r);
+		ck_assert(!w.failed);
+		ck_assert_mem_eq(data, expected, MIN(size, wr_size(&w)));
+		ck_assert_uint_eq(wr_size(&w), size);
+	}
 }
 END_TEST
 
@@ -133,7 +154,7 @@ START_TEST(writes_nothing_beyond_the_end)
 		struct writer w = writer_over(data, room);
 
 		memset(data, 0xaa, sizeof(data));
-		write_message(&w, golden[_i].message, golden[_i].release);
+		write_message(&w, golden[_i].message, golden[_i].from);
 		ck_assert_uint_eq(data[room], 0xaa);
 		size = wr_size(&w);
 		if (!w.failed)
