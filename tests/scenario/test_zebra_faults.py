@@ -84,6 +84,8 @@ BEHAVIOURS: dict[str, tuple[Callable[[socket.socket, bytes], Any], str]] = {
     'contradicts itself': (lambda c, first: (c.sendall(error(ERROR_84, 1)), c.recv(100), c.sendall(message(19, bytes(10))),
                                              c.sendall(message(34, bytes(76)))), 'VRF_ADD is 34'),
 }
+# Each time that one of these was met is counted.
+UNKNOWN = {'is of a release that is not known', 'knows no HELLO', 'has capabilities of no release', 'contradicts itself'}
 
 
 @pytest.fixture(scope='module')
@@ -108,4 +110,6 @@ def test_strange_zebra(encounters: dict[str, tuple[Cosmolet, FakeZebra]], name: 
     assert_waits(daemon)
     assert zebra.commands()[0] == PROBE
     assert set(zebra.commands()) <= {PROBE, *HELLOS}
+    counted = daemon.metric('zapi_unknown_releases_total')
+    assert counted >= 2 if name in UNKNOWN else counted == 0
     assert daemon.stop() == 0
