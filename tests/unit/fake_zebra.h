@@ -13,7 +13,7 @@
 #include "wire.h"
 
 #define FAKE_N_ROUTES   64
-#define FAKE_N_COMMANDS 4096
+#define FAKE_N_COMMANDS 32768
 #define FAKE_IN_MAX     65536
 
 struct fake_route {

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cosmolet/zapi.h>
 
@@ -17,7 +18,16 @@ static unsigned n_events[ZAPI_EVENT_PROBLEM + 1];
 static unsigned n_notified;
 static int finished; /* -1: not yet; else the result */
 
+static unsigned n_sends; /* by the client */
+
 static const uint32_t tags[] = {4711, 4712};
+
+/* In the place of libc's, to count. */
+ssize_t send(int fd, const void *data, size_t size, int flags)
+{
+	n_sends += fd != zebra->fd;
+	return sendto(fd, data, size, flags, NULL, 0);
+}
 
 static void on_events(void *data)
 {
@@ -641,6 +651,62 @@ START_TEST(a_deaf_zebra_costs_nothing)
 }
 END_TEST
 
+static void set_many(int n)
+{
+	char text[PREFIX_STRLEN];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(text, sizeof(text), "10.1.%d.%d/32", i / 256, i % 256);
+		set(text, 4711, 0);
+	}
+}
+
+/* Not one system call for each. */
+START_TEST(a_thousand_routes_are_one_write)
+{
+	uint16_t add = release_fact(RELEASE_8_2, MSG_ROUTE_ADD);
+
+	start(RELEASE_8_2, ZAPI_STATIC);
+	turn(20);
+	n_sends = 0;
+	set_many(1000);
+	turn(20);
+	ck_assert_uint_eq(fake_zebra_told(zebra, add), 1000);
+	ck_assert_uint_eq(n_sends, 1);
+	stop();
+}
+END_TEST
+
+/* Of what changes while zebra does not read, only the last state is sent, and that once. */
+START_TEST(a_storm_is_one_message)
+{
+	uint16_t add = release_fact(RELEASE_8_2, MSG_ROUTE_ADD);
+
+	start(RELEASE_8_2, ZAPI_STATIC);
+	turn(20);
+	set(A, 4711, 1000); /* among those that it keeps */
+	turn(10);
+	zebra->deaf = true;
+	set_many(10000); /* more than the socket and our own buffer take */
+	turn(20);
+	ck_assert_uint_gt(status().queue_bytes, 65536);
+	for (uint32_t i = 0; i < 1000; i++) {
+		if (i % 2)
+			clear(A);
+		set(A, 4711, i);
+		turn(1);
+	}
+	zebra->deaf = false;
+	loop_io_want(&zebra->io, EPOLLIN);
+	turn(2000);
+	ck_assert_uint_eq(status().queue_bytes, 0);
+	ck_assert_uint_eq(fake_zebra_told(zebra, add), 10002);
+	ck_assert_uint_eq(fake_zebra_told(zebra, release_fact(RELEASE_8_2, MSG_ROUTE_DELETE)), 0);
+	ck_assert_uint_eq(in_zebra(A)->route.metric, 999);
+	stop();
+}
+END_TEST
+
 START_TEST(malformed_messages_are_counted_and_skipped)
 {
 	static const char *const messages[] = {
@@ -833,6 +899,8 @@ int main(void)
 	tcase_add_test(tcase, messages_are_counted_by_type);
 	tcase_add_test(tcase, leftovers_are_shown_and_then_deleted);
 	tcase_add_test(tcase, a_deaf_zebra_costs_nothing);
+	tcase_add_test(tcase, a_thousand_routes_are_one_write);
+	tcase_add_test(tcase, a_storm_is_one_message);
 	tcase_add_test(tcase, malformed_messages_are_counted_and_skipped);
 	tcase_add_test(tcase, staticd_leaving_is_noticed);
 	tcase_add_test(tcase, keeping_waits_until_zebra_has_read_all);
