@@ -469,7 +469,7 @@ static void add_claim(struct announce *announce, struct owner *owner, struct cla
 {
 	claim->owner = owner;
 	claim->verdict = *verdict;
-	claim->verdict.tally.example = claim->verdict.tally.example_reason = NULL;
+	claim->verdict.tally.example = NULL;
 	claim->verdict.load_balancer_class = NULL;
 	claim->text = verdict_text(announce->config, verdict);
 	claim->vip = get_vip(announce, &verdict->address);

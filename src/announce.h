@@ -52,14 +52,14 @@ enum vip_state {
 struct vip {
 	struct announce *announce;
 	struct prefix address;
-	bool wanted;
-	bool bound;
-	bool foreign; /* bound by somebody else: used, and left alone */
-	bool binding; /* the loopback has not answered yet */
-	bool asked;   /* zebra was told to have it */
-	bool left;    /* a former life had announced it, and that is all that is known */
-	bool kept;    /* a former life had announced it */
-	bool withdrawing;
+	bool wanted : 1;
+	bool bound : 1;
+	bool foreign : 1; /* bound by somebody else: used, and left alone */
+	bool binding : 1; /* the loopback has not answered yet */
+	bool asked : 1;   /* zebra was told to have it */
+	bool left : 1;    /* a former life had announced it, and that is all that is known */
+	bool kept : 1;    /* a former life had announced it */
+	bool withdrawing : 1;
 	enum zapi_route_state zebra : 8;
 	enum vip_state told : 8; /* to the journal */
 	uint32_t tag;            /* as zebra was told */

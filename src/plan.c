@@ -374,8 +374,7 @@ static void count_pod(
 	} else if (pod->n_ips && pod->ready) {
 		tally->serving++;
 	} else {
-		tally->example = object->meta.name;
-		tally->example_reason = object->meta.deleting ? "Terminating" : pod->ready_reason;
+		tally->example = object;
 	}
 }
 

@@ -56,9 +56,9 @@ struct tally {
 	unsigned ready;
 	unsigned serving; /* terminating, but still Ready */
 	unsigned other_family;
-	unsigned ended;      /* Succeeded or Failed; not in selected */
-	const char *example; /* a pod that is not ready; borrowed from the cluster. NULL: none */
-	const char *example_reason;
+	unsigned ended; /* Succeeded or Failed; not in selected */
+	/* A pod that is not ready, borrowed from the cluster; NULL: none. */
+	const struct k8s_object *example;
 };
 
 struct verdict {

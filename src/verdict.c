@@ -124,15 +124,22 @@ static char *needed_text(const struct verdict *verdict)
 		     : xstrdup("");
 }
 
+/* "; web-1: Terminating", of one pod that is not ready; for free(). */
+static char *example_text(const struct k8s_object *pod)
+{
+	const char *reason = NULL;
+
+	if (!pod)
+		return xstrdup("");
+	reason = pod->meta.deleting ? "Terminating" : pod->pod.ready_reason;
+	return xasprintf("; %s: %s", pod->meta.name, reason ? reason : "not Ready");
+}
+
 static char *pods_text(const struct verdict *verdict)
 {
 	const struct tally *tally = &verdict->tally;
 	auto_free char *need = needed_text(verdict);
-	auto_free char *example =
-		tally->example
-			? xasprintf("; %s: %s", tally->example,
-				  tally->example_reason ? tally->example_reason : "not Ready")
-			: xstrdup("");
+	auto_free char *example = example_text(tally->example);
 	auto_free char *family =
 		tally->other_family
 			? xasprintf("; %u without an IPv%d address", tally->other_family,
