@@ -64,6 +64,7 @@ static int decode_key(const struct reader *reader, const char *path, const json_
 		if (!word || strcmp(word, name) != 0)
 			continue;
 		where.place = ytree_place_value(reader->yaml, object, name);
+		class->stated |= 1u << i;
 		return value_decode(reader, where, key, value, key_class_field(class, key));
 	}
 	names = key_names(reader);

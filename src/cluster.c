@@ -635,9 +635,14 @@ const struct k8s_object *cluster_service(
 	return find(&cluster->services, namespace, name);
 }
 
-bool cluster_has_namespace(const struct cluster *cluster, const char *name)
+const struct k8s_object *cluster_namespace(const struct cluster *cluster, const char *name)
 {
-	return find(&cluster->namespaces, "", name) != NULL;
+	return find(&cluster->namespaces, "", name);
+}
+
+const struct k8s_object *cluster_policy(const struct cluster *cluster, const char *name)
+{
+	return find(&cluster->policies, "", name);
 }
 
 bool cluster_knows_slices(const struct cluster *cluster, const struct k8s_object *service)

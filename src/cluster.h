@@ -55,9 +55,9 @@ void cluster_take(struct cluster *cluster, struct k8s_event *event);
 const struct k8s_object *cluster_service(
 	const struct cluster *cluster, const char *namespace, const char *name);
 const struct k8s_object *cluster_node(const struct cluster *cluster);
-
-/* Whether the namespace is among those that are selected. */
-bool cluster_has_namespace(const struct cluster *cluster, const char *name);
+/* Of those that are selected only. */
+const struct k8s_object *cluster_namespace(const struct cluster *cluster, const char *name);
+const struct k8s_object *cluster_policy(const struct cluster *cluster, const char *name);
 
 /* Whether a stream's list of such a selection (k8s_endpointslices_stream()) has ended. */
 bool cluster_is_listed(const struct cluster *cluster, unsigned stream, unsigned selection);

@@ -143,6 +143,7 @@ static int load_class(
 		xrealloc(config->classes, (config->n_classes + 1) * sizeof(*config->classes));
 	class = &config->classes[config->n_classes++];
 	*class = config->defaults;
+	class->stated = 0;
 	class->name = xstrdup(name);
 	return class_decode(&load->reader, where, object, class);
 }
@@ -165,6 +166,18 @@ static int load_classes(struct load *load)
 			r = load_class(load, &where, name, value);
 	}
 	return r;
+}
+
+/* Which of the keys that a class may have the rest of the file says. */
+static void note_stated(struct load *load)
+{
+	for (size_t i = 0; i < n_class_keys; i++) {
+		const char *name;
+		const struct key *key = key_find(key_of_class(i, &name)->path);
+
+		if (key && load->given[key - keys])
+			load->config->defaults.stated |= 1u << i;
+	}
 }
 
 /* Combinations. */
@@ -575,6 +588,7 @@ int config_load(const char *path, struct config **out, char **out_error)
 			return -EINVAL;
 	}
 	r = load_file(&load, &yaml);
+	note_stated(&load);
 	for (size_t i = 0; r == 0 && i < n_keys; i++) {
 		if (keys[i].kind == STRING && !load.given[i])
 			r = value_set_default(&load.reader, &keys[i], config);
@@ -739,6 +753,18 @@ void config_inherit_tags(struct config *config, const struct config *from)
 	for (size_t i = 0; i < from->n_tags && config->n_tags < CONFIG_N_TAGS; i++) {
 		if (!has_tag(config, from->tags[i]))
 			config->tags[config->n_tags++] = from->tags[i];
+	}
+}
+
+/* Both have the same classes. */
+void config_restate(struct config *config, const struct config *from)
+{
+	config->defaults.stated = from->defaults.stated;
+	for (size_t i = 0; i < config->n_classes; i++) {
+		const struct config_class *class = config_find_class(from, config->classes[i].name);
+
+		if (class)
+			config->classes[i].stated = class->stated;
 	}
 }
 

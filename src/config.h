@@ -69,8 +69,9 @@ struct config_prefixes {
 
 /* How services are announced that name this class; or, the first one, that name none. */
 struct config_class {
-	char *name;     /* NULL: the one of those that name none */
-	bool by_policy; /* an AnnouncementPolicy of that name, not a class of the file */
+	char *name;      /* NULL: the one of those that name none */
+	bool by_policy;  /* an AnnouncementPolicy of that name, not a class of the file */
+	uint32_t stated; /* 1 << key_of_class()'s index: what it says itself */
 	int64_t tag;
 	int64_t metric;
 	int64_t degraded_tag; /* 0: none */
@@ -187,6 +188,8 @@ must_check bool config_parse_min_ready(const char *text, int64_t *out);
 
 /* Makes the tags of the configuration before count as ours, too, and those it had inherited. */
 void config_inherit_tags(struct config *config, const struct config *from);
+/* Of one that does not differ: takes over which keys it states. */
+void config_restate(struct config *config, const struct config *from);
 
 /* Prints the effective configuration as YAML that config_load() would read to the same. */
 void config_print(const struct config *config, FILE *out);

@@ -616,7 +616,10 @@ static void reload(struct daemon *daemon)
 	if (change)
 		log_info("config", "changed", "keys=%s", differences);
 	switch (change) {
-	case CHANGE_NONE: config_free(config); break;
+	case CHANGE_NONE:
+		config_restate(daemon->config, config);
+		config_free(config);
+		break;
 	case CHANGE_LIVE: configure_live(daemon, config); break;
 	case CHANGE_RESTART: configure_again(daemon, config, false); break;
 	case CHANGE_WITHDRAW: configure_again(daemon, config, true); break;

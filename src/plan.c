@@ -84,24 +84,25 @@ static const struct config_class *class_of(
 	return policy ? &policy->class : &config->defaults;
 }
 
-static enum config_scope scope_of(const struct config *config, const struct k8s_object *object,
-	const struct config_class *class)
+/* What counts for the service: its own word before that of its class. */
+static void settle(
+	const struct config *config, const struct k8s_object *object, struct verdict *verdict)
 {
-	const char *text = annotation(config, object, ANNOTATE_SCOPE);
+	const char *scope_text = annotation(config, object, ANNOTATE_SCOPE);
+	const char *min_ready_text = annotation(config, object, ANNOTATE_MIN_READY);
+	int64_t min_ready;
 	int scope;
 
-	if (!text || !config_parse_scope(text, &scope))
-		scope = class->scope;
-	return (enum config_scope)scope;
-}
-
-static int64_t min_ready_of(const struct config *config, const struct k8s_object *object,
-	const struct config_class *class)
-{
-	const char *text = annotation(config, object, ANNOTATE_MIN_READY);
-	int64_t min_ready;
-
-	return text && config_parse_min_ready(text, &min_ready) ? min_ready : class->min_ready;
+	verdict->scope = (enum config_scope)verdict->class->scope;
+	verdict->min_ready = verdict->class->min_ready;
+	if (scope_text && config_parse_scope(scope_text, &scope)) {
+		verdict->scope = (enum config_scope)scope;
+		verdict->annotated |= 1u << ANNOTATE_SCOPE;
+	}
+	if (min_ready_text && config_parse_min_ready(min_ready_text, &min_ready)) {
+		verdict->min_ready = min_ready;
+		verdict->annotated |= 1u << ANNOTATE_MIN_READY;
+	}
 }
 
 /* What objects to an annotation; NULL: nothing. For free(). */
@@ -186,7 +187,7 @@ static bool is_in_other_namespace(const struct matter *matter)
 static bool is_in_unselected_namespace(const struct matter *matter)
 {
 	return matter->config->services_namespace_selector &&
-	       !cluster_has_namespace(matter->cluster, matter->service->meta.namespace);
+	       !cluster_namespace(matter->cluster, matter->service->meta.namespace);
 }
 
 static bool is_deleting(const struct matter *matter)
@@ -481,19 +482,21 @@ static bool count_slices(const struct config *config, const struct cluster *clus
 	return end > first;
 }
 
-/* Whose pods count, for this address of the service: KEP-2086 for the cluster IPs. */
-static bool is_cluster_wide(
-	const struct config *config, const struct k8s_object *object, const struct verdict *verdict)
+/* KEP-2086 for the cluster IPs. */
+enum k8s_traffic_policy plan_policy(const struct k8s_service *service, enum address_kind kind)
 {
-	const struct k8s_service *service = &object->service;
+	return kind == KIND_CLUSTER_IP ? service->internal_policy : service->external_policy;
+}
 
-	switch (scope_of(config, object, verdict->class)) {
+/* Whose pods count, for this address of the service. */
+static bool is_cluster_wide(const struct k8s_object *object, const struct verdict *verdict)
+{
+	switch (verdict->scope) {
 	case SCOPE_LOCAL: return false;
 	case SCOPE_CLUSTER: return true;
 	case SCOPE_AUTO: break;
 	}
-	return (verdict->kind == KIND_CLUSTER_IP ? service->internal_policy
-						 : service->external_policy) == K8S_POLICY_CLUSTER;
+	return plan_policy(&object->service, verdict->kind) == K8S_POLICY_CLUSTER;
 }
 
 /*
@@ -533,7 +536,7 @@ static enum reason judge_tally(const struct verdict *verdict)
 static enum reason judge_pods(const struct config *config, const struct cluster *cluster,
 	const struct k8s_object *object, struct verdict *verdict)
 {
-	verdict->cluster = is_cluster_wide(config, object, verdict);
+	verdict->cluster = is_cluster_wide(object, verdict);
 	verdict->by_slices = verdict->cluster || object->service.selector.n == 0;
 	if (verdict->by_slices && !cluster_knows_slices(cluster, object))
 		return REASON_SLICES_UNKNOWN;
@@ -636,7 +639,7 @@ static void judge(const struct config *config, const struct cluster *cluster,
 {
 	struct matter matter = {config, cluster, object, cluster_node(cluster), verdict};
 
-	verdict->min_ready = min_ready_of(config, object, verdict->class);
+	settle(config, object, verdict);
 	verdict->drained = cluster->drained;
 	verdict->load_balancer_class = object->service.load_balancer_class;
 	verdict->reason = ask_rules(&matter);

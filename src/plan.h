@@ -65,15 +65,17 @@ struct verdict {
 	struct prefix address; /* family 0: the service as a whole */
 	enum address_kind kind : 8;
 	enum reason reason : 8;
-	bool by_slices; /* EndpointSlices decide, not pods */
-	bool cluster;   /* those of the whole cluster count, not only of this node */
+	enum config_scope scope : 8; /* as the class or the annotation has it; so is min_ready */
+	uint8_t annotated;           /* 1 << enum config_annotation: which of them count */
+	bool by_slices;              /* EndpointSlices decide, not pods */
+	bool cluster;                /* those of the whole cluster count, not only of this node */
 	uint32_t tag;
 	uint32_t metric;
 	struct tally tally;
 	const struct config_class
-		*class;      /* of the configuration or a policy; NULL without address */
-	int64_t min_ready;   /* as the class or the annotation has it */
-	const char *drained; /* why the node is; a literal. NULL: it is not */
+		*class; /* of the configuration or a policy; NULL without address */
+	int64_t min_ready;
+	const char *drained;             /* why the node is; a literal. NULL: it is not */
 	const char *load_balancer_class; /* as the service has it; NULL: it has none */
 };
 
@@ -102,6 +104,9 @@ const char *plan_drain_trigger(const struct config *config, const struct k8s_obj
  * What is wrong with the service's annotations, and what counts instead; NULL: nothing. For free().
  */
 char *plan_complaint(const struct config *config, const struct k8s_object *service);
+
+/* What SCOPE_AUTO goes by: the service's policy for addresses of that kind. */
+enum k8s_traffic_policy plan_policy(const struct k8s_service *service, enum address_kind kind);
 
 /* How many must be ready; a share is of those that could serve this family, and at least one. */
 uint64_t verdict_needs(const struct verdict *verdict);

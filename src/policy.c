@@ -51,6 +51,7 @@ static void policy_destroy(void *item)
 	forget_spec(policy);
 	free(policy->name);
 	free(policy->told);
+	free(policy->version);
 	free(policy->error);
 	free(policy);
 }
@@ -285,6 +286,7 @@ static int decode_spec(
 	int r;
 
 	policy->class = config->defaults;
+	policy->class.stated = 0;
 	policy->class.name = xstrdup(policy->name);
 	policy->class.by_policy = true;
 	if (!spec)
@@ -356,9 +358,10 @@ static void complain(struct policy *policy, char *error)
 }
 
 /* true: what is in force may be something else now. */
-static bool follow(struct policy *policy, const struct config *config, const char *told,
-	bool too_many, bool reconfigured)
+static bool follow(struct policy *policy, const struct config *config,
+	const struct k8s_object *object, bool too_many, bool reconfigured)
 {
+	const char *told = object->policy.spec;
 	char *error = NULL;
 	char *unused = NULL;
 	bool same = policy->told && told && !strcmp(policy->told, told);
@@ -372,6 +375,7 @@ static bool follow(struct policy *policy, const struct config *config, const cha
 			"metadata.name: more than %d policies; remove some", POLICIES_MAX);
 		forget_spec(policy);
 	} else if (apply(policy, config, told, &error)) {
+		str_set(&policy->version, object->meta.resource_version);
 		log_info("policy", same ? "in force with the new configuration" : "in force",
 			"policy=%s priority=%lld spec=%s", policy->name,
 			(long long)policy->priority, policy->spec);
@@ -423,8 +427,7 @@ bool policies_follow(
 	vec_init(&policies->all, policy_cmp);
 	vec_foreach (objects, object, i) {
 		policy = take_over(policies, &before, object->meta.name);
-		changed = follow(policy, config, object->policy.spec, i >= POLICIES_MAX,
-				  policies->stale) ||
+		changed = follow(policy, config, object, i >= POLICIES_MAX, policies->stale) ||
 			  changed;
 	}
 	vec_foreach (&before, policy, i) {

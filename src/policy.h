@@ -22,9 +22,10 @@
 
 struct policy {
 	char *name;
-	char *told;  /* the spec that the cluster has; NULL: one too large to look at */
-	char *error; /* why that is not in force: "spec.settings.tag: …"; NULL: it is */
-	char *spec;  /* the last good one, which is in force; NULL: none */
+	char *told;    /* the spec that the cluster has; NULL: one too large to look at */
+	char *error;   /* why that is not in force: "spec.settings.tag: …"; NULL: it is */
+	char *spec;    /* the last good one, which is in force; NULL: none */
+	char *version; /* the first resourceVersion with this spec; NULL: there was none */
 	/* Of spec: */
 	int64_t priority;
 	struct config_class class;           /* its namespaces are those of the services */

@@ -6,6 +6,8 @@
 #include "why.h"
 
 #include "daemon.h"
+#include "keys.h"
+#include "value.h"
 #include "view.h"
 
 #include <string.h>
@@ -20,6 +22,23 @@ static void print_time(FILE *out, double at)
 	gmtime_r(&seconds, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
 	fprintf(out, "%s", text);
+}
+
+/* What of an object it was; ends its line. */
+static void print_version(FILE *out, const char *version)
+{
+	if (version && *version)
+		fprintf(out, " [resourceVersion %s]", version);
+	fputc('\n', out);
+}
+
+static void print_labels(FILE *out, const struct k8s_meta *meta)
+{
+	for (size_t i = 0; i < meta->labels.n; i++)
+		fprintf(out, "%s %s=%s", i ? "," : "", meta->labels.pairs[i].key,
+			meta->labels.pairs[i].value);
+	if (!meta->labels.n)
+		fprintf(out, " none");
 }
 
 static void print_pod(FILE *out, const struct k8s_object *object)
@@ -38,9 +57,7 @@ static void print_pod(FILE *out, const struct k8s_object *object)
 		fprintf(out, ", no IP yet");
 	if (pod->restarts)
 		fprintf(out, ", %u restarts", pod->restarts);
-	if (*object->meta.resource_version)
-		fprintf(out, " [resourceVersion %s]", object->meta.resource_version);
-	fputc('\n', out);
+	print_version(out, object->meta.resource_version);
 }
 
 static void print_pods(FILE *out, const struct daemon *daemon, const struct k8s_object *service)
@@ -89,13 +106,30 @@ static void print_slices(FILE *out, const struct daemon *daemon, const struct k8
 		fprintf(out,
 			"    endpointslice %s/%s: %zu endpoints, %u of them ready, %u on this node",
 			object->meta.namespace, object->meta.name, slice->n_endpoints, ready, here);
-		if (*object->meta.resource_version)
-			fprintf(out, " [resourceVersion %s]", object->meta.resource_version);
-		fputc('\n', out);
+		print_version(out, object->meta.resource_version);
 	}
 }
 
-static void print_class(FILE *out, const struct daemon *daemon, const struct k8s_object *service)
+/* The labels that services.namespace_selector looks at. */
+static void print_namespace(FILE *out, const struct daemon *daemon, const char *name)
+{
+	const char *selector = daemon->config->services_namespace_selector;
+	const struct k8s_object *object = cluster_namespace(&daemon->cluster, name);
+
+	if (!selector)
+		return;
+	if (!object) {
+		fprintf(out, "    namespace %s is none of those that \"%s\" selects\n", name,
+			selector);
+		return;
+	}
+	fprintf(out, "    namespace %s has labels:", name);
+	print_labels(out, &object->meta);
+	print_version(out, object->meta.resource_version);
+}
+
+static void print_annotations(
+	FILE *out, const struct daemon *daemon, const struct k8s_object *service)
 {
 	const struct k8s_map *annotations = &service->meta.annotations;
 	auto_free char *complaint = plan_complaint(daemon->config, service);
@@ -107,14 +141,34 @@ static void print_class(FILE *out, const struct daemon *daemon, const struct k8s
 		fprintf(out, "    but: %s\n", complaint);
 }
 
+static void print_policy_version(FILE *out, const struct daemon *daemon, const char *name)
+{
+	const struct k8s_object *object = cluster_policy(&daemon->cluster, name);
+
+	print_version(out, object ? object->meta.resource_version : NULL);
+}
+
+/* One that decides. Of one that is refused by now, what it said before counts. */
+static void print_policy(FILE *out, const struct daemon *daemon, const struct policy *policy)
+{
+	fprintf(out, "    AnnouncementPolicy %s decides how (priority %lld)", policy->name,
+		(long long)policy->priority);
+	if (policy->error)
+		print_version(out, policy->version);
+	else
+		print_policy_version(out, daemon, policy->name);
+}
+
 static void print_refused_policies(FILE *out, const struct daemon *daemon)
 {
 	const struct policy *policy;
 
 	vec_foreach (&daemon->policies.all, policy, i) {
-		if (policy->error)
-			fprintf(out, "AnnouncementPolicy %s is refused%s: %s\n", policy->name,
-				policy->spec ? ", and as it was before" : "", policy->error);
+		if (!policy->error)
+			continue;
+		fprintf(out, "AnnouncementPolicy %s is refused%s: %s", policy->name,
+			policy->spec ? ", and as it was before" : "", policy->error);
+		print_policy_version(out, daemon, policy->name);
 	}
 }
 
@@ -125,28 +179,97 @@ static void print_decider(FILE *out, const struct daemon *daemon, const struct v
 	const struct policy *policy =
 		policies_find(&daemon->policies, row->service, cluster_node(&daemon->cluster));
 
+	if (daemon->policies.all.n) {
+		fprintf(out, "    policies see its labels:");
+		print_labels(out, &row->service->meta);
+		fputc('\n', out);
+	}
 	if (class->name && !class->by_policy)
 		fprintf(out, "    it is of class %s of the configuration%s%s\n", class->name,
 			policy ? ", which goes before AnnouncementPolicy " : "",
 			policy ? policy->name : "");
 	else if (class->name && policy)
-		fprintf(out, "    AnnouncementPolicy %s decides how (priority %lld)\n", class->name,
-			(long long)policy->priority);
+		print_policy(out, daemon, policy);
+}
+
+/* Who says what counts of a key; for free(). */
+static char *said_by(const struct daemon *daemon, const struct verdict *verdict, size_t i)
+{
+	const struct config_class *class = verdict->class, *defaults = &daemon->config->defaults;
+	const char *name;
+	const struct key *key = key_of_class(i, &name);
+
+	if (!strcmp(name, "scope") && verdict->annotated & 1u << ANNOTATE_SCOPE)
+		return xstrdup("annotation " ANNOTATION_SCOPE);
+	if (!strcmp(name, "min_ready") && verdict->annotated & 1u << ANNOTATE_MIN_READY)
+		return xstrdup("annotation " ANNOTATION_MIN_READY);
+	if (class->name && class->stated & 1u << i)
+		return xasprintf(
+			"%s %s", class->by_policy ? "AnnouncementPolicy" : "class", class->name);
+	if (defaults->stated & 1u << i)
+		return xasprintf("%s of the configuration", key->path);
+	return NULL;
+}
+
+/* Of the others only what somebody says is told. */
+static bool is_always_told(const char *name)
+{
+	return !strcmp(name, "tag") || !strcmp(name, "metric") || !strcmp(name, "min_ready") ||
+	       !strcmp(name, "scope");
+}
+
+/* Which policy of its own a service is asked for. */
+static void print_auto(FILE *out, const struct view_row *row)
+{
+	enum address_kind kind = row->verdict.kind;
+	bool wide = plan_policy(&row->service->service, kind) == K8S_POLICY_CLUSTER;
+
+	fprintf(out, ": its %s is %s",
+		kind == KIND_CLUSTER_IP ? "internalTrafficPolicy" : "externalTrafficPolicy",
+		wide ? "Cluster" : "Local");
+}
+
+/* What counts for the address, and who says so. */
+static void print_settings(FILE *out, const struct daemon *daemon, const struct view_row *row)
+{
+	struct config_class counts = *row->verdict.class;
+
+	counts.scope = row->verdict.scope;
+	counts.min_ready = row->verdict.min_ready;
+	fprintf(out, "    what counts for it, and who says so:\n");
+	for (size_t i = 0; i < n_class_keys; i++) {
+		const char *name;
+		const struct key *key = key_of_class(i, &name);
+		auto_free char *value = value_text(key, key_class_field(&counts, key));
+		auto_free char *source = said_by(daemon, &row->verdict, i);
+
+		if (!source && !is_always_told(name))
+			continue;
+		fprintf(out, "      %s %s (%s)", name, value, source ? source : "default");
+		if (!strcmp(name, "scope") && counts.scope == SCOPE_AUTO)
+			print_auto(out, row);
+		fputc('\n', out);
+	}
 }
 
 static void print_service(FILE *out, const struct daemon *daemon, const struct k8s_object *service)
 {
 	fprintf(out, "  service %s/%s", service->meta.namespace, service->meta.name);
-	if (*service->meta.resource_version)
-		fprintf(out, " [resourceVersion %s]", service->meta.resource_version);
-	fputc('\n', out);
-	print_class(out, daemon, service);
+	print_version(out, service->meta.resource_version);
+	print_namespace(out, daemon, service->meta.namespace);
+	print_annotations(out, daemon, service);
 	print_pods(out, daemon, service);
 	print_slices(out, daemon, service);
 }
 
+/* Whether it hangs on the labels of the node how, or from where, it is announced. */
+static bool looks_at_node(const struct daemon *daemon, const struct view_row *row)
+{
+	return row->verdict.class->node_selector || daemon->policies.all.n;
+}
+
 /* Of the node, what rules look at. */
-static void print_node(FILE *out, const struct daemon *daemon)
+static void print_node(FILE *out, const struct daemon *daemon, bool labels)
 {
 	const struct k8s_object *object = cluster_node(&daemon->cluster);
 
@@ -161,9 +284,11 @@ static void print_node(FILE *out, const struct daemon *daemon)
 		object->node.unschedulable ? ", cordoned" : "");
 	for (size_t i = 0; i < object->node.n_taints; i++)
 		fprintf(out, "%s%s", i ? ", " : "; taints: ", object->node.taints[i].key);
-	if (*object->meta.resource_version)
-		fprintf(out, " [resourceVersion %s]", object->meta.resource_version);
-	fputc('\n', out);
+	if (labels) {
+		fprintf(out, "; labels:");
+		print_labels(out, &object->meta);
+	}
+	print_version(out, object->meta.resource_version);
 }
 
 /* What bgpd makes of it, neighbour by neighbour. */
@@ -202,10 +327,10 @@ static void print_zebra(FILE *out, const struct daemon *daemon, const struct vip
 	switch (vip_state(vip)) {
 	case VIP_ANNOUNCED:
 		fprintf(out,
-			"  zebra has selected our route (tag %u, metric %u): bgpd announces it "
-			"where it says "
-			"\"redistribute %s\" and the route-map permits\n",
-			vip->tag, vip->metric, word);
+			"  zebra has selected our route (tag %u%s, metric %u): bgpd announces it "
+			"where it says \"redistribute %s\" and the route-map permits\n",
+			vip->tag, daemon->announce.draining ? ", announce.drain_tag" : "",
+			vip->metric, word);
 		if (bgpd_is_deaf(daemon->bgpd))
 			fprintf(out, "  but %s\n", BGPD_DEAF_TEXT);
 		break;
@@ -317,7 +442,8 @@ static void print_view_address(
 
 		print_service(out, daemon, row->service);
 		print_decider(out, daemon, row);
-		print_node(out, daemon);
+		print_settings(out, daemon, row);
+		print_node(out, daemon, looks_at_node(daemon, row));
 		print_rules(out, &row->verdict, text);
 		fprintf(out, "    so as its %s this address is %s: %s\n",
 			address_kind_text(row->verdict.kind),
@@ -370,7 +496,7 @@ static void print_rows(
 		text = verdict_text(daemon->config, &verdicts[i]);
 		fprintf(out, "%s is not announced, because %s\n", subject, text);
 		print_service(out, view->daemon, service);
-		print_node(out, view->daemon);
+		print_node(out, view->daemon, false);
 		print_rules(out, &verdicts[i], text);
 	}
 }

@@ -17,10 +17,12 @@ from sandbox import public_directory, wait_until
 
 OURS = 'cosmolet.platformbuilds.io/'
 CONFIG: dict[str, dict[str, Any]] = {
-    'services': {'namespaces': ['default', 'shop'], 'load_balancer_classes': ['', 'example.com/ours'],
+    'services': {'namespaces': ['default', 'shop', 'test'], 'namespace_selector': '!private',
+                 'load_balancer_classes': ['', 'example.com/ours'],
                  'allow': ['10.96.0.0/16', '198.18.0.0/16', '169.254.0.0/16', '192.0.2.0/24', 'fd00:96::/32']},
-    'classes': {'gold': {'tag': 4720, 'min_ready': 2, 'degraded_tag': 4712}, 'far': {'nodes': 'rack=z'},
+    'classes': {'gold': {'tag': 4720, 'min_ready': 2, 'degraded_tag': 4712, 'scope': 'auto'}, 'far': {'nodes': 'rack=z'},
                 'closed': {'namespaces': ['shop']}},
+    'stability': {'fall_seconds': 0},
 }
 
 
@@ -61,11 +63,25 @@ def node(**parts: dict[str, Any]) -> dict[str, Any]:
                                'conditions': [{'type': 'Ready', 'status': 'True'}]}}, **parts)
 
 
+def namespace(name: str, **labels: str) -> dict[str, Any]:
+    return {'apiVersion': 'v1', 'kind': 'Namespace', 'metadata': {'name': name, 'labels': labels, 'resourceVersion': '31'}}
+
+
+def policy(name: str, version: int, priority: int, **labels: str) -> dict[str, Any]:
+    return {'apiVersion': 'cosmolet.platformbuilds.io/v1alpha1', 'kind': 'AnnouncementPolicy',
+            'metadata': {'name': name, 'resourceVersion': str(version)},
+            'spec': {'priority': priority, 'serviceSelector': {'matchLabels': labels},
+                     'settings': {'metric': 50, 'riseSeconds': 0}}}
+
+
 PROBE = {'conditions': [{'type': 'Ready', 'status': 'False', 'reason': 'ContainersNotReady',
                          'message': 'containers with unready status: [web]'}]}
 SERVICES = [
     Case('announced', 'default/up', '10.96.1.1 is announced since', [service('up', ['10.96.1.1']), pod('up-1', 'up'), pod('up-2', 'up')],
-         ('because 2 of 2 pods on this node are ready', 'it is bound on lo by a local route of ours', 'redistribute static')),
+         ('because 2 of 2 pods on this node are ready', 'it is bound on lo by a local route of ours', 'redistribute static',
+          'namespace default has labels: team=web [resourceVersion 31]',
+          'tag 4711 (announce.tag of the configuration)', 'metric 0 (default)', 'min_ready 1 (default)',
+          'scope local (default)', 'fall_seconds 0 (stability.fall_seconds of the configuration)')),
     Case('probe fails', '10.96.1.2', 'is down, because 0 of 1 pods on this node are ready; probe-1: ContainersNotReady: containers with'
          ' unready status: [web]', [service('probe', ['10.96.1.2']), changed(pod('probe-1', 'probe', ready=False), status=PROBE)],
          ('pod default/probe-1: Running, not Ready',)),
@@ -84,10 +100,13 @@ SERVICES = [
     Case('job is done', '10.96.1.8', 'the service selects no pod on this node but 1 that has ended', [service('done', ['10.96.1.8']), changed(
         pod('done-1', 'done', ready=False), status={'phase': 'Succeeded'})], ('Succeeded',)),
     Case('degraded', '10.96.1.9', 'degraded: 1 of 2 pods on this node are ready, 2 are needed (min_ready); half-2: not Ready',
-         [annotated(service('half', ['10.96.1.9']), **{'class': 'gold'}), pod('half-1', 'half'), pod('half-2', 'half', ready=False)],
-         ('it is of class gold', 'tag 4712')),
+         [annotated(service('half', ['10.96.1.9'], internalTrafficPolicy='Local'), **{'class': 'gold'}), pod('half-1', 'half'),
+          pod('half-2', 'half', ready=False)],
+         ('it is of class gold', 'tag 4712', 'tag 4720 (class gold)', 'degraded_tag 4712 (class gold)', 'min_ready 2 (class gold)',
+          'scope auto (class gold): its internalTrafficPolicy is Local')),
     Case('too few', '10.96.1.10', '1 of 2 pods on this node are ready, 2 are needed (min_ready: 100%)',
-         [annotated(service('few', ['10.96.1.10']), min_ready='100%'), pod('few-1', 'few'), pod('few-2', 'few', ready=False)]),
+         [annotated(service('few', ['10.96.1.10']), min_ready='100%'), pod('few-1', 'few'), pod('few-2', 'few', ready=False)],
+         (f'min_ready 100% (annotation {OURS}min-ready)',)),
     Case('opted out', '10.96.1.11', f'its annotation {OURS}announce says so',
          [annotated(service('out', ['10.96.1.11']), announce='false'), pod('out-1', 'out')], ('is "false"',)),
     Case('class misspelt', '10.96.1.12', 'is announced', [annotated(service('glod', ['10.96.1.12']), **{'class': 'glod'}), pod('glod-1', 'glod')],
@@ -95,7 +114,17 @@ SERVICES = [
     Case('class of others', '10.96.1.13', 'is announced', [annotated(service('shut', ['10.96.1.13']), **{'class': 'closed'}), pod('shut-1', 'shut')],
          ('services of this namespace may not name the class "closed"',)),
     Case('class of other nodes', '10.96.1.14', 'this node is not among the nodes of the class far (rack=z)',
-         [annotated(service('far', ['10.96.1.14']), **{'class': 'far'}), pod('far-1', 'far')]),
+         [annotated(service('far', ['10.96.1.14']), **{'class': 'far'}), pod('far-1', 'far')],
+         ('nodes "rack=z" (class far)', '; labels: none')),
+    Case('policy', '10.96.1.23', 'is announced', [
+        changed(service('said', ['10.96.1.23']), metadata={'labels': {'tier': 'gold'}}), pod('said-1', 'said'),
+        policy('gold', 77, 10, tier='gold')],
+         ('policies see its labels: tier=gold', 'AnnouncementPolicy gold decides how (priority 10) [resourceVersion 77]',
+          'metric 50 (AnnouncementPolicy gold)', 'rise_seconds 0 (AnnouncementPolicy gold)', 'min_ready 1 (default)')),
+    Case('namespace that is not selected', '10.96.1.24',
+         'services.namespace_selector of the configuration (!private) does not select its namespace',
+         [service('shy', ['10.96.1.24'], namespace='test'), namespace('test', private='')],
+         ('namespace test is none of those that "!private" selects',)),
     Case('headless', 'default/headless', 'default/headless is not announced, because the service is headless (clusterIP: None)',
          [changed(service('headless'), spec={'clusterIP': 'None'})]),
     Case('alias', 'default/alias', 'is not announced, because the service is of type ExternalName',
@@ -126,7 +155,9 @@ SERVICES = [
     Case('no endpoints anywhere', '10.96.1.22', 'it has no endpoint in the cluster', [
         annotated(service('empty', ['10.96.1.22']), scope='cluster'), endpoints('empty-1', 'empty')]),
     Case('cluster-wide', '10.96.1.19', '1 of 2 endpoints in the cluster are ready',
-         [annotated(service('wide', ['10.96.1.19']), scope='cluster'), endpoints('wide-1', 'wide', ('node-2', True), ('node-3', False))]),
+         [annotated(service('wide', ['10.96.1.19']), scope='cluster'),
+          endpoints('wide-1', 'wide', ('node-2', True), ('node-3', False))],
+         (f'scope cluster (annotation {OURS}scope)',)),
     Case('shared', '198.18.1.3', 'is announced', [service('share-a', ingress=['198.18.1.3']), service('share-b', ingress=['198.18.1.3']),
                                                   pod('share-b-1', 'share-b')],
          ('service default/share-a', 'is not wanted: the service selects no pod', 'service default/share-b', 'is wanted: 1 of 1')),
@@ -137,7 +168,8 @@ SERVICES = [
         service('web', ['10.96.1.20'], namespace='mail')]),
     Case('without a namespace', 'up', 'write ADDRESS or NAMESPACE/NAME'),
     Case('services disagree', '10.96.1.70', 'is announced since',
-         [service('a-plain', ['10.96.1.70']), pod('a-plain-1', 'a-plain'), annotated(service('b-gold', ['10.96.1.70']), **{'class': 'gold'}),
+         [service('a-plain', ['10.96.1.70']), pod('a-plain-1', 'a-plain'),
+          annotated(service('b-gold', ['10.96.1.70'], internalTrafficPolicy='Local'), **{'class': 'gold'}),
           pod('b-gold-1', 'b-gold'), pod('b-gold-2', 'b-gold')],
          ('default/b-gold asks for tag 4720 and metric 0, but an address has one route: tag 4711 and metric 0 of default/a-plain count',)),
 ]
@@ -158,6 +190,7 @@ def daemon(cosmolet: Path) -> Iterator[Cosmolet]:
     with Lab() as lab, public_directory() as directory:
         made = Cosmolet(lab.node, directory, announce={'drain_seconds': 0}, **CONFIG)
         made.manifest('node', node())
+        made.manifest('namespaces', namespace('default', team='web'), namespace('shop'))
         for number, case in enumerate(SERVICES):
             made.manifest(f'case-{number}', *case.objects)
         made.start()

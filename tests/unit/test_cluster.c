@@ -209,11 +209,11 @@ START_TEST(a_namespace_touches_the_services_in_it)
 	take(K8S_EVENT_OBJECT, 0, service("a/one", ""));
 	take(K8S_EVENT_OBJECT, 0, service("a/two", ""));
 	take(K8S_EVENT_OBJECT, 0, service("ab/one", ""));
-	ck_assert(!cluster_has_namespace(&cluster, "a"));
+	ck_assert(!cluster_namespace(&cluster, "a"));
 	take(K8S_EVENT_OBJECT, 1, namespace("a", ""));
 	ck_assert_str_eq(touched, "a/one a/two ");
-	ck_assert(cluster_has_namespace(&cluster, "a"));
-	ck_assert(!cluster_has_namespace(&cluster, "ab"));
+	ck_assert(cluster_namespace(&cluster, "a"));
+	ck_assert(!cluster_namespace(&cluster, "ab"));
 	/* It is selected, as before. */
 	take(K8S_EVENT_OBJECT, 1, namespace("a", "label=x:y"));
 	ck_assert_str_eq(touched, "");
@@ -221,7 +221,7 @@ START_TEST(a_namespace_touches_the_services_in_it)
 	ck_assert_str_eq(touched, "");
 	take(K8S_EVENT_DELETED, 1, namespace("a", ""));
 	ck_assert_str_eq(touched, "a/one a/two ");
-	ck_assert(!cluster_has_namespace(&cluster, "a"));
+	ck_assert(!cluster_namespace(&cluster, "a"));
 }
 END_TEST
 

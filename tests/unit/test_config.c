@@ -355,6 +355,27 @@ START_TEST(configurations_are_compared)
 }
 END_TEST
 
+/* By the order of a class's keys: tag, metric, degraded_tag, min_ready. */
+START_TEST(it_is_known_who_said_what)
+{
+	auto_config struct config *config =
+		loaded("services: {min_ready: 2}\nclasses: {gold: {metric: 1}, plain: {}}");
+	auto_config struct config *other =
+		loaded("announce: {tag: 4711}\nservices: {min_ready: 2}\n"
+		       "classes: {plain: {min_ready: 2}, gold: {metric: 1}}");
+	auto_free char *text = NULL;
+
+	ck_assert_uint_eq(config->defaults.stated, 1u << 3);
+	ck_assert_uint_eq(config->classes[0].stated, 1u << 1);
+	ck_assert_uint_eq(config->classes[1].stated, 0);
+	ck_assert_int_eq(config_compare(config, other, &text), CHANGE_NONE);
+	config_restate(config, other);
+	ck_assert_uint_eq(config->defaults.stated, 1u << 0 | 1u << 3);
+	ck_assert_uint_eq(config->classes[0].stated, 1u << 1);
+	ck_assert_uint_eq(config->classes[1].stated, 1u << 3);
+}
+END_TEST
+
 START_TEST(tags_are_inherited_once)
 {
 	auto_config struct config *first = loaded("announce: {tag: 1, drain_tag: 2}");
@@ -407,6 +428,7 @@ int main(void)
 	tcase_add_loop_test(tcase, errors_name_place_key_and_way_out, 0, (int)N_ELEMENTS(bad));
 	tcase_add_loop_test(tcase, the_last_colon_is_before_the_port, 0, (int)N_ELEMENTS(listens));
 	tcase_add_loop_test(tcase, configurations_are_compared, 0, (int)N_ELEMENTS(comparisons));
+	tcase_add_test(tcase, it_is_known_who_said_what);
 	tcase_add_test(tcase, tags_are_inherited_once);
 	tcase_add_test(tcase, without_node_name_the_error_says_so);
 	suite_add_tcase(suite, tcase);

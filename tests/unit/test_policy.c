@@ -51,6 +51,15 @@ static bool put(const char *name, const char *spec)
 	return follow();
 }
 
+static bool put_version(const char *name, const char *spec, char *version)
+{
+	struct k8s_object *object = policy(name, spec);
+
+	object->meta.resource_version = version;
+	take(object);
+	return follow();
+}
+
 static bool drop(const char *name)
 {
 	struct k8s_object *object = policy(name, NULL);
@@ -296,8 +305,11 @@ END_TEST
 
 START_TEST(a_bad_change_changes_nothing)
 {
-	put("p", "{settings: {tag: 20}}");
-	ck_assert(!put("p", "{settings: {tag: 99}}"));
+	char first[] = "7", second[] = "8";
+
+	put_version("p", "{settings: {tag: 20}}", first);
+	ck_assert(!put_version("p", "{settings: {tag: 99}}", second));
+	ck_assert_str_eq(get("p")->version, "7");
 	ck_assert_ptr_nonnull(get("p")->error);
 	ck_assert_uint_eq(tag_of(""), 20);
 	ck_assert_uint_eq(policies.ranked.n, 1);
