@@ -15,6 +15,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <cosmolet/socket.h>
+
 #define GRACE mono_s(5)
 #define AGAIN mono_s(2) /* while it is deaf */
 
@@ -50,7 +52,7 @@ static struct life life_of(const char *path)
 
 static struct life bgpd_life(const struct bgpd *b)
 {
-	auto_close int fd = vty_connect(b->vty);
+	auto_close int fd = socket_connect(b->vty);
 
 	return fd < 0 ? (struct life){0} : life_of(b->vty); /* a dead one leaves its socket */
 }

@@ -11,7 +11,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+
+#include <cosmolet/socket.h>
 
 #define TAIL 4 /* three NULs and the status */
 
@@ -33,26 +34,6 @@ char *vty_path(const char *zserv, const char *daemon)
 	int directory = slash ? (int)(slash - zserv + 1) : 0;
 
 	return xasprintf("%.*s%s.vty", directory, zserv, daemon);
-}
-
-int vty_connect(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd;
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		int error = errno;
-
-		close(fd);
-		return -error;
-	}
-	return fd;
 }
 
 static void hang_up(struct vty *v)
@@ -114,7 +95,7 @@ struct vty *vty_ask(struct loop *loop, const char *path, const char *command, si
 	v->text = xmalloc(max + TAIL);
 	v->answer = answer;
 	v->data = data;
-	v->fd = vty_connect(path);
+	v->fd = socket_connect(path);
 	if (v->fd >= 0 && send_command(v, command) &&
 		loop_io_start(loop, &v->io, v->fd, EPOLLIN, on_io) == 0)
 		loop_timer_after(loop, &v->timer, limit, on_timer);

@@ -28,5 +28,3 @@ struct vty *vty_free(struct vty *vty);
 
 /* "/run/frr/zserv.api" and "bgpd" → "/run/frr/bgpd.vty", for free(). */
 char *vty_path(const char *zserv, const char *daemon);
-/* Connects to a vty socket. A descriptor, non-blocking, or a negative errno. */
-must_check int vty_connect(const char *path);

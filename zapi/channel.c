@@ -12,7 +12,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+
+#include <cosmolet/socket.h>
 
 _Static_assert(CHANNEL_IN_MAX >= WIRE_MESSAGE_MAX, "the longest message must fit");
 
@@ -114,19 +115,13 @@ int channel_open(struct channel *s, int fd)
 
 int channel_connect(struct channel *s, const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	auto_close int fd = -1;
-	int r;
+	int fd = socket_connect(path), r;
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
+	if (fd < 0)
+		return fd;
 	r = channel_open(s, fd);
-	if (r == 0)
-		fd = -1;
+	if (r < 0)
+		close(fd);
 	return r;
 }
 

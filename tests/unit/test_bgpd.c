@@ -92,12 +92,18 @@ static void live_again(void)
 	bgpd_zebra_up(bgpd);
 }
 
-START_TEST(one_that_was_restarted_as_well_is_not_deaf)
+/* zebra and bgpd, before anybody looks. */
+static void restart_both(void)
 {
-	ck_assert(!is_deaf_later());
 	restart_zebra();
 	start(&bgpd_fd, vty);
 	ck_assert(!is_deaf_later());
+}
+
+START_TEST(one_that_was_restarted_as_well_is_not_deaf)
+{
+	ck_assert(!is_deaf_later());
+	restart_both();
 	restart_zebra();
 	ck_assert(is_deaf_later());
 	ck_assert(is_deaf_later());
@@ -134,9 +140,7 @@ START_TEST(the_next_life_looks_if_this_one_was_about_to)
 	live_again();
 	ck_assert(!bgpd_is_deaf(bgpd));
 	ck_assert(is_deaf_later());
-	restart_zebra();
-	start(&bgpd_fd, vty);
-	ck_assert(!is_deaf_later());
+	restart_both();
 	restart_zebra();
 	start(&bgpd_fd, vty); /* FRR as a whole, and this before anybody looks */
 	live_again();
