@@ -55,6 +55,18 @@ enum vip_state vip_state(const struct vip *vip)
 	return VIP_PENDING;
 }
 
+char *vip_note_text(const struct vip *vip)
+{
+	const char *note = vip->note ? vip->note : "";
+	char holder[IF_NAMESIZE] = "";
+
+	if (!vip->foreign || !vip->announce->config->dry_run)
+		return vip->note ? xstrdup(vip->note) : NULL;
+	(void)loopback_holder(vip->announce->loopback, &vip->address, holder);
+	return xasprintf("somebody else has bound it%s%s%s%s", *holder ? " on " : "", holder,
+		*note ? "; " : "", note);
+}
+
 /* Tables */
 
 static int vip_cmp(const void *a, const void *b)
@@ -236,6 +248,25 @@ static void on_withdraw_timer(struct loop_timer *timer)
 	drop_if_idle(vip);
 }
 
+/* Where kube-proxy binds them, that is every address. */
+static void log_foreign(const struct vip *vip)
+{
+	struct announce *announce = vip->announce;
+	auto_free char *text = vip_note_text(vip);
+	char buf[PREFIX_STRLEN];
+	unsigned suppressed;
+
+	if (!log_allowed(&announce->foreign_limit, &suppressed))
+		return;
+	if (announce->config->dry_run)
+		log_warn("loopback", "a conflict: what is theirs stays",
+			"address=%s note=%s suppressed=%u", prefix_address(&vip->address, buf),
+			text, suppressed);
+	else
+		log_warn("loopback", "already there, and not ours: used, and left alone",
+			"address=%s suppressed=%u", prefix_address(&vip->address, buf), suppressed);
+}
+
 static void take_binding(struct vip *vip, enum loopback_state state, const char *error)
 {
 	unsigned suppressed;
@@ -246,8 +277,7 @@ static void take_binding(struct vip *vip, enum loopback_state state, const char 
 	vip->bound = state == LOOPBACK_BOUND;
 	vip->foreign = state == LOOPBACK_FOREIGN;
 	if (vip->foreign && !was_foreign)
-		log_warn("loopback", "already there, and not ours: used, and left alone",
-			"address=%s", prefix_address(&vip->address, buf));
+		log_foreign(vip);
 	if (state == LOOPBACK_FAILED && error) {
 		if (log_allowed(&vip->announce->bind_limit, &suppressed))
 			log_warn("loopback", "cannot bind; it is tried again",

@@ -80,6 +80,9 @@ enum vip_state vip_state(const struct vip *vip);
 enum hold vip_hold(const struct vip *vip);
 /* The same in words, and until when; for free(). NULL: nothing does. */
 char *vip_hold_text(const struct vip *vip);
+/* What zebra or the kernel objects to, and in a dry run what it would; for free(). NULL: nothing.
+ */
+char *vip_note_text(const struct vip *vip);
 /* Of the damping, now. */
 double vip_penalty(const struct vip *vip);
 /* The claim that decides: the first that is up, else the first. NULL: none. */
@@ -96,6 +99,7 @@ struct announce {
 	struct vec owners; /* struct owner, by namespace and name */
 	size_t n_binding;
 	struct log_limit bind_limit;
+	struct log_limit foreign_limit;
 	struct log_limit reject_limit;
 	struct log_limit rival_limit;
 	struct steadiness *steadiness; /* it outlives this */

@@ -46,6 +46,7 @@ struct entry {
 	bool out;  /* it is in the batch that waits for answers */
 	bool seen; /* by the audit that runs */
 	bool bound_before;
+	unsigned foreign_on; /* the interface, as an observer's audit has it; 0: not known */
 	char *error;
 	TAILQ_ENTRY(entry) next;
 };
@@ -454,8 +455,14 @@ static bool is_ours(const struct loopback *loopback, const struct rtnl_message *
 
 static void audit_ask(struct loopback *loopback, uint8_t family)
 {
+	struct rtnl_form form = loopback->form;
+
+	if (loopback->options.observe) { /* whoever has them, and wherever */
+		form.protocol = 0;
+		form.ifindex = 0;
+	}
 	loopback->dumping = family;
-	if (rtnl_dump(loopback->rtnl, &loopback->form, family) == 0)
+	if (rtnl_dump(loopback->rtnl, &form, family) == 0)
 		return;
 	loopback->dumping = 0;
 	loopback->audit_failed = true;
@@ -481,6 +488,25 @@ static void audit_soon(struct loopback *loopback)
 	loopback->audit_wanted = true;
 }
 
+static void note_there(struct loopback *loopback, const struct rtnl_message *message)
+{
+	struct entry *entry =
+		loopback->options.observe ? find_entry(loopback, &message->address) : NULL;
+
+	if (is_ours(loopback, message))
+		get_entry(loopback, &message->address)->seen = true;
+	else if (entry)
+		entry->foreign_on = message->ifindex;
+}
+
+/* What would become of it is told as if it had been done. */
+static void observe(struct loopback *loopback, struct entry *entry)
+{
+	entry->foreign = entry->foreign_on && !entry->ours;
+	tell(loopback, entry, entry->foreign ? LOOPBACK_FOREIGN : LOOPBACK_BOUND);
+	drop_if_idle(loopback, entry);
+}
+
 static bool is_known(const void *data, const struct prefix *address)
 {
 	return find_entry(data, address) != NULL;
@@ -502,10 +528,10 @@ static void audit_end(struct loopback *loopback)
 		entry = loopback->entries.items[i];
 		entry->ours = entry->seen;
 		entry->foreign = false; /* asked for again: its owner may have gone */
-		if (!loopback->options.observe)
-			enqueue(loopback, entry);
+		if (loopback->options.observe)
+			observe(loopback, entry);
 		else
-			drop_if_idle(loopback, entry);
+			enqueue(loopback, entry);
 	}
 	if (loopback->ledger)
 		ledger_prune(loopback->ledger, is_known, loopback);
@@ -518,8 +544,10 @@ static void audit_begin(struct loopback *loopback)
 	loopback->status.audits++;
 	loopback->audit_wanted = loopback->audit_failed = false;
 	loopback->form.ifindex = if_nametoindex(loopback->interface);
-	vec_foreach (&loopback->entries, entry, i)
+	vec_foreach (&loopback->entries, entry, i) {
 		entry->seen = false;
+		entry->foreign_on = 0;
+	}
 	if (!loopback->form.ifindex) { /* nothing of ours can be there */
 		audit_end(loopback);
 		return;
@@ -552,8 +580,8 @@ static void on_answer(void *data, const struct rtnl_message *message)
 
 	switch (message->type) {
 	case RTNL_THERE:
-		if (loopback->dumping && is_ours(loopback, message))
-			get_entry(loopback, &message->address)->seen = true;
+		if (loopback->dumping)
+			note_there(loopback, message);
 		break;
 	case RTNL_DUMP_END:
 		if (loopback->dumping)
@@ -615,6 +643,8 @@ static bool is_suspicious(const struct loopback *loopback, const struct rtnl_mes
 	entry = find_entry(loopback, &message->address);
 	if (!entry)
 		return false;
+	if (loopback->options.observe)
+		return true;
 	if (message->type == RTNL_GONE)
 		return entry->wish != UNWANTED;
 	return entry->ours && message->ifindex == loopback->form.ifindex &&
@@ -820,8 +850,12 @@ enum loopback_state loopback_add(struct loopback *loopback, const struct prefix 
 		entry->told = LOOPBACK_PENDING;
 		entry->bound_before = false;
 	}
-	if (loopback->options.observe)
-		return LOOPBACK_BOUND;
+	if (loopback->options.observe) {
+		if (entry->told == LOOPBACK_PENDING)
+			audit_soon(loopback); /* somebody else may have it */
+		entry->told = entry->foreign ? LOOPBACK_FOREIGN : LOOPBACK_BOUND;
+		return entry->told;
+	}
 	if (entry->ours && !entry->out) {
 		entry->told = LOOPBACK_BOUND;
 		entry->bound_before = true;
@@ -845,6 +879,14 @@ void loopback_remove(struct loopback *loopback, const struct prefix *address)
 		enqueue(loopback, entry);
 	else
 		drop_if_idle(loopback, entry);
+}
+
+bool loopback_holder(
+	const struct loopback *loopback, const struct prefix *address, char out[IF_NAMESIZE])
+{
+	const struct entry *entry = find_entry(loopback, address);
+
+	return entry && entry->foreign_on && if_indextoname(entry->foreign_on, out);
 }
 
 size_t loopback_list(const struct loopback *loopback, struct prefix **out)

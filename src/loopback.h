@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,7 +40,7 @@ struct loopback_options {
 	const char *interface;
 	uint32_t lease_s;   /* addresses are gone that long after the last renewal; 0: never */
 	const char *ledger; /* directory of a ledger, instead of marks; NULL: marks */
-	bool observe;       /* change nothing, and say that what should be bound is */
+	bool observe; /* change nothing, and say that what should be bound is, or is foreign */
 	/* What has become of an address that is wanted. error: of LOOPBACK_FAILED, else NULL. */
 	void (*news)(void *data, const struct prefix *address, enum loopback_state state,
 		const char *error);
@@ -67,6 +68,10 @@ struct loopback *loopback_free(struct loopback *loopback);
 enum loopback_state loopback_add(struct loopback *loopback, const struct prefix *address);
 /* Does not want it any more, bound or not: removes it if it is ours; a foreign one stays. */
 void loopback_remove(struct loopback *loopback, const struct prefix *address);
+
+/* On which interface it is foreign; false: that is not known, as only an observer looks for it. */
+bool loopback_holder(
+	const struct loopback *loopback, const struct prefix *address, char out[IF_NAMESIZE]);
 
 /* What is bound by us now, in order. The array is for free(). */
 size_t loopback_list(const struct loopback *loopback, struct prefix **out);

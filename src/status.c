@@ -146,6 +146,8 @@ static json_t *loopback_json(const struct daemon *daemon)
 
 static void set_vip(json_t *json, const struct vip *vip)
 {
+	auto_free char *note = vip_note_text(vip);
+
 	set_seconds(json, "since", vip->since);
 	set_bool(json, "bound", vip->bound || vip->foreign);
 	if (vip->foreign)
@@ -155,8 +157,8 @@ static void set_vip(json_t *json, const struct vip *vip)
 		set_number(json, "tag", vip->tag);
 		set_number(json, "metric", vip->metric);
 	}
-	if (vip->note)
-		set_string(json, "note", vip->note);
+	if (note)
+		set_string(json, "note", note);
 }
 
 /* What bgpd said last; NULL: it is not asked. */

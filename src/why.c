@@ -352,8 +352,11 @@ static void print_loopback(FILE *out, const struct daemon *daemon, const struct 
 {
 	static const char *const modes[] = {"a local route", "an address", "nothing"};
 	const char *how = modes[daemon->config->loopback_mode];
+	auto_free char *note = vip_note_text(vip);
 
-	if (vip->foreign)
+	if (vip->foreign && daemon->config->dry_run)
+		fprintf(out, "  a conflict: %s; what is theirs stays\n", note);
+	else if (vip->foreign)
 		fprintf(out, "  it was bound by somebody else before, and is left to them\n");
 	else if (vip->bound && daemon->config->loopback_mode != LOOPBACK_NONE)
 		fprintf(out, "  it is bound on %s by %s of ours\n",

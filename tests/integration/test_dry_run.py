@@ -11,7 +11,8 @@ from cosmolet import Cosmolet, pod, service
 from lab import Lab
 from sandbox import wait_until
 
-ONE, TWO, THREE, OLD = '10.96.0.1', '10.96.0.2', '10.96.0.3', '10.96.0.9'
+ONE, TWO, THREE, FOUR, OLD = '10.96.0.1', '10.96.0.2', '10.96.0.3', '10.96.0.4', '10.96.0.9'
+BOUND = 'somebody else has bound it on lo'
 
 
 @pytest.mark.parametrize('word', ['static', 'openfabric'])
@@ -19,7 +20,7 @@ def test_dry_run(cosmolet: Path, lab: Callable[..., Lab], tmp_path: Path, word: 
     made = lab(word=word)
     daemon = Cosmolet(made.node, tmp_path, word=word)
     try:
-        # A former life has left a route and an address; two of the wanted addresses are somebody else's.
+        # A former life has left a route and an address; three of the wanted addresses are somebody else's.
         daemon.manifest('old', service('old', [OLD]), pod('old-1', 'old'))
         daemon.start()
         made.tor.wait_for({f'{OLD}/32'})
@@ -27,24 +28,27 @@ def test_dry_run(cosmolet: Path, lab: Callable[..., Lab], tmp_path: Path, word: 
         time.sleep(1.2)
         made.node.run(['ip', 'route', 'add', f'{ONE}/32', 'dev', 'uplink'], check=True)
         made.node.run(['ip', 'address', 'add', f'{TWO}/32', 'dev', 'lo'], check=True)
+        made.node.run(['ip', 'route', 'add', 'local', f'{FOUR}/32', 'dev', 'lo'], check=True)  # which zebra does not see
         daemon.manifest('old')
-        daemon.manifest('web', service('web', [ONE, TWO, THREE]), pod('web-1', 'web'))
+        daemon.manifest('web', service('web', [ONE, TWO, THREE, FOUR]), pod('web-1', 'web'))
         before, mark = everything(made), time.time()
 
         daemon.start('--dry-run')
-        wait_until(lambda: {'zebra has: kernel', 'zebra has: connected'} <= notes(daemon), 5, 'the conflicts', explain=daemon.tail)
+        conflicts = {'zebra has: kernel', f'{BOUND}; zebra has: connected', '', BOUND}
+        wait_until(lambda: notes(daemon) == conflicts, 5, 'the conflicts', explain=daemon.tail)
+        assert f'a conflict: {BOUND}; what is theirs stays' in daemon.command('why', FOUR).stdout
+        assert {line.partition('address=')[2].split()[0] for line in daemon.log_lines('msg="a conflict')} == {TWO, FOUR}
         status = daemon.status()
-        assert status['would'] == {'announce': 3, 'withdraw': [f'{OLD}/32']}
-        assert notes(daemon) == {'zebra has: kernel', 'zebra has: connected', ''}
+        assert status['would'] == {'announce': 4, 'withdraw': [f'{OLD}/32']}
         shown = daemon.command('status').stdout
-        assert f'it would announce 3 and withdraw 1 routes: {OLD}/32' in shown
+        assert f'it would announce 4 and withdraw 1 routes: {OLD}/32' in shown
         # Nobody is to be called since zebra does not confirm it.
         samples = daemon.get('/metrics')[1].splitlines()
-        assert 'cosmolet_vips{state="pending"} 3' in samples
+        assert 'cosmolet_vips{state="pending"} 4' in samples
         assert not [line for line in samples if line.startswith(('cosmolet_vip_confirmed{', 'cosmolet_routes_redistributed '))]
 
         # It decides as the real one does.
-        daemon.manifest('web', service('web', [ONE, TWO, THREE]), pod('web-1', 'web', ready=False))
+        daemon.manifest('web', service('web', [ONE, TWO, THREE, FOUR]), pod('web-1', 'web', ready=False))
         wait_until(lambda: daemon.status()['would']['announce'] == 0, 5, 'the pod to count', explain=daemon.tail)
         assert daemon.stop() == 0
         assert everything(made) == before and made.tor.events(mark) == []

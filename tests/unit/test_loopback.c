@@ -461,6 +461,34 @@ START_TEST(an_observer_changes_nothing)
 }
 END_TEST
 
+/* Whoever has it, wherever, before it is wanted or after; also what zebra does not see. */
+START_TEST(an_observer_sees_what_is_foreign)
+{
+	struct prefix v4 = address_of(false, 1), v6 = address_of(true, 2);
+	char holder[IF_NAMESIZE];
+
+	options.observe = true;
+	options.mode = _i ? LOOPBACK_ADDRESS : LOOPBACK_LOCAL_ROUTE;
+	shell("ip link add svc type veth peer name far && ip address add 10.96.0.1/32 dev svc");
+	shell(_i ? "ip -6 address add fd00:96::3/128 dev lo nodad"
+		 : "ip -6 route add local fd00:96::3/128 dev lo");
+	open_loopback();
+	add(1, 3);
+	turn_until(n_foreign == 2, 1);
+	ck_assert(loopback_holder(loopback, &v4, holder));
+	ck_assert_str_eq(holder, "svc");
+	ck_assert(!loopback_holder(loopback, &v6, holder));
+	shell("ip -6 address add fd00:96::2/128 dev lo nodad");
+	turn_until(n_foreign == 3, 1);
+	ck_assert(loopback_holder(loopback, &v6, holder));
+	ck_assert_str_eq(holder, "lo");
+	shell("ip address delete 10.96.0.1/32 dev svc");
+	turn_until(n_bound == 1, 1);
+	ck_assert_uint_eq(status().n_bound, 0);
+	ck_assert_int_eq(loopback_add(loopback, &v6), LOOPBACK_FOREIGN);
+}
+END_TEST
+
 /* Leases */
 
 START_TEST(a_lease_ends_with_its_holder)
@@ -645,6 +673,7 @@ static Suite *suite(void)
 	tcase_add_test(tests, lo_goes_down_and_up);
 	tcase_add_test(tests, the_kernels_reason_is_told);
 	tcase_add_test(tests, an_observer_changes_nothing);
+	tcase_add_loop_test(tests, an_observer_sees_what_is_foreign, 0, 2);
 	tcase_add_test(tests, a_lease_ends_with_its_holder);
 	tcase_add_test(tests, a_lease_is_taken_over_before_anything_is_decided);
 	tcase_add_test(tests, a_ledger_knows_what_is_ours);
