@@ -21,8 +21,8 @@
 
 const char *vip_state_text(enum vip_state state)
 {
-	static const char *const texts[N_VIP_STATES] = {"down", "rising", "suppressed", "unbound",
-		"pending", "announced", "rejected", "withdrawing"};
+	static const char *const texts[N_VIP_SHOWN] = {"down", "rising", "suppressed", "unbound",
+		"pending", "announced", "rejected", "withdrawing", "degraded", "draining"};
 
 	return texts[state];
 }
@@ -65,6 +65,21 @@ char *vip_note_text(const struct vip *vip)
 	(void)loopback_holder(vip->announce->loopback, &vip->address, holder);
 	return xasprintf("somebody else has bound it%s%s%s%s", *holder ? " on " : "", holder,
 		*note ? "; " : "", note);
+}
+
+/* By what zebra was told: the mind may have changed since. No two of these tags are the same. */
+enum vip_state vip_shown(const struct vip *vip)
+{
+	const struct claim *claim = vip_claim(vip);
+	enum vip_state state = vip_state(vip);
+
+	if (state != VIP_ANNOUNCED)
+		return state;
+	if (vip->tag == (uint32_t)vip->announce->config->announce_drain_tag)
+		return VIP_DRAINING;
+	if (claim && claim->verdict.reason == REASON_DEGRADED && vip->tag == claim->verdict.tag)
+		return VIP_DEGRADED;
+	return state;
 }
 
 /* Tables */

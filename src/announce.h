@@ -47,6 +47,10 @@ enum vip_state {
 	VIP_REJECTED,    /* zebra prefers another route, or cannot install ours; see note */
 	VIP_WITHDRAWING, /* not wanted any more, zebra has not confirmed */
 	N_VIP_STATES,
+	/* What people are told of one that is announced, but not as one that is well. */
+	VIP_DEGRADED = N_VIP_STATES, /* with the degraded tag: too few pods are ready */
+	VIP_DRAINING,                /* with the drain tag */
+	N_VIP_SHOWN,
 };
 
 struct vip {
@@ -75,7 +79,10 @@ struct vip {
 };
 
 const char *vip_state_text(enum vip_state state);
+/* Below N_VIP_STATES. */
 enum vip_state vip_state(const struct vip *vip);
+/* The same, and of an announced address what its tag says. */
+enum vip_state vip_shown(const struct vip *vip);
 /* What keeps it from what its services ask for. */
 enum hold vip_hold(const struct vip *vip);
 /* The same in words, and until when; for free(). NULL: nothing does. */

@@ -291,7 +291,7 @@ static void write_vip_state(struct scrape *s, const struct vip *vip)
 	label(s, "service", claim ? claim->owner->name : "");
 	label(s, "address", prefix_address(&vip->address, buf));
 	label(s, "kind", claim ? address_kind_text(claim->verdict.kind) : "");
-	label(s, "state", vip_state_text(vip_state(vip)));
+	label(s, "state", vip_state_text(vip_shown(vip)));
 	truth(s, true);
 }
 
@@ -321,12 +321,12 @@ static void write_vip_neighbors(struct scrape *s, const struct vip *vip)
 
 static void write_vips(struct scrape *s)
 {
-	unsigned counts[N_VIP_STATES] = {0};
+	unsigned counts[N_VIP_SHOWN] = {0};
 	const struct vip *vip;
 
 	vec_foreach (&s->daemon->announce.vips, vip, i)
-		counts[vip_state(vip)]++;
-	for (int i = 0; i < N_VIP_STATES; i++)
+		counts[vip_shown(vip)]++;
+	for (int i = 0; i < N_VIP_SHOWN; i++)
 		labelled(s, "state", vip_state_text((enum vip_state)i), counts[i]);
 }
 
@@ -360,9 +360,9 @@ static void write_penalty(struct scrape *s, const struct vip *vip)
 }
 
 static void write_namespace(
-	struct scrape *s, const char *namespace, const unsigned counts[N_VIP_STATES])
+	struct scrape *s, const char *namespace, const unsigned counts[N_VIP_SHOWN])
 {
-	for (int i = 0; i < N_VIP_STATES; i++) {
+	for (int i = 0; i < N_VIP_SHOWN; i++) {
 		sample(s, "");
 		label(s, "namespace", namespace);
 		label(s, "state", vip_state_text((enum vip_state)i));
@@ -373,7 +373,7 @@ static void write_namespace(
 /* The owners come by namespace; an address counts for the service that decides on it. */
 static void write_namespace_vips(struct scrape *s)
 {
-	unsigned counts[N_VIP_STATES] = {0};
+	unsigned counts[N_VIP_SHOWN] = {0};
 	const struct owner *owner, *before = NULL;
 
 	if (s->daemon->config->metrics_per_service != PER_SERVICE_AGGREGATED)
@@ -387,7 +387,7 @@ static void write_namespace_vips(struct scrape *s)
 			const struct claim *claim = &owner->claims[j];
 
 			if (vip_claim(claim->vip) == claim)
-				counts[vip_state(claim->vip)]++;
+				counts[vip_shown(claim->vip)]++;
 		}
 		before = owner;
 	}
@@ -811,7 +811,8 @@ static const struct family families[] = {
 	{"cosmolet_info", INFO, "version, commit",
 		"Version of cosmolet, by the original's name; always 1.", .write = write_info},
 	{"cosmolet_vip_state", GAUGE, "namespace, service, address, kind, state",
-		"State of a service address that was ever announced here: 1 for the state it is in "
+		"State of a service address that was ever announced here: 1 for the state it is "
+		"in; announced are also those in the states degraded and draining "
 		"(metrics.per_service: full).",
 		.write_vip = write_vip_state},
 	{"cosmolet_vip_confirmed", GAUGE, "address",

@@ -157,6 +157,8 @@ static void set_vip(json_t *json, const struct vip *vip)
 		set_number(json, "tag", vip->tag);
 		set_number(json, "metric", vip->metric);
 	}
+	if (vip_shown(vip) != vip_state(vip))
+		set_string(json, "tagged", vip_state_text(vip_shown(vip)));
 	if (note)
 		set_string(json, "note", note);
 }

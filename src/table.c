@@ -171,7 +171,7 @@ static void fill_line(struct line *line, const json_t *status, const json_t *add
 {
 	const char *note = string_of(address, "note", "");
 
-	line->state = string_of(address, "state", "");
+	line->state = string_of(address, "tagged", string_of(address, "state", ""));
 	line->cells[COLUMN_ADDRESS] = xstrdup(string_of(address, "address", ""));
 	line->cells[COLUMN_STATE] = xstrdup(line->state);
 	line->cells[COLUMN_SINCE] = age_text(status, json_object_get(address, "since"));

@@ -344,7 +344,9 @@ static void print_zebra(FILE *out, const struct daemon *daemon, const struct vip
 	case VIP_SUPPRESSED:
 	case VIP_UNBOUND:
 	case VIP_WITHDRAWING:
-	case N_VIP_STATES: break;
+	case VIP_DEGRADED:
+	case VIP_DRAINING:
+	case N_VIP_SHOWN: break;
 	}
 }
 

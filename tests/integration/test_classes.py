@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -63,6 +64,10 @@ def test_ready_pods_are_a_metric_then_degraded_then_nothing(world: tuple[Lab, Co
     daemon.manifest('gold-pods', *pods(1, 4))
     lab.tor.wait_for(lambda t: t[f'{GOLD}/32'].communities == {DEGRADED_COMMUNITY})
     assert mark(daemon, GOLD)[0] == DEGRADED_TAG
+    sample = f'vip_state{{namespace="default",service="gold",address="{GOLD}",kind="cluster_ip",state="%s"}}'
+    assert daemon.metric(sample % 'degraded') == daemon.metric('vips{state="degraded"}') == 1
+    assert daemon.metric('vips{state="announced"}') == 2 and daemon.states()[GOLD] == 'announced'
+    assert re.search(rf'^{GOLD} +degraded ', daemon.command('status').stdout, re.M)
     why = daemon.command('why', GOLD).stdout
     assert '1 of 4 pods on this node are ready, 2 are needed (min_ready: 50%)' in why and 'degraded' in why
     assert 'it is of class gold' in why
@@ -70,6 +75,7 @@ def test_ready_pods_are_a_metric_then_degraded_then_nothing(world: tuple[Lab, Co
     lab.tor.wait_for({f'{PLAIN}/32', f'{ANY}/32'})
     daemon.manifest('gold-pods', *pods(2, 4))
     lab.tor.wait_for(lambda t: f'{GOLD}/32' in t and t[f'{GOLD}/32'].med == 102 and t[f'{GOLD}/32'].communities == {COMMUNITY})
+    assert daemon.metric(sample % 'announced') == 1
 
 
 def test_scope_cluster_follows_the_endpointslices(world: tuple[Lab, Cosmolet]) -> None:

@@ -43,6 +43,7 @@ def wait_ladder(lab: Lab, daemon: Cosmolet) -> None:
     lab.tor.wait_for(lambda t: set(t) == WEB and {r.communities for r in t.values()} == {frozenset({DEGRADED_COMMUNITY})}, timeout=1.5)
     tagged = time.monotonic()
     assert daemon.status()['drain'] == 'tagged'
+    assert daemon.metric('vips{state="draining"}') == 2 and daemon.metric('vips{state="announced"}') == 0
     lab.tor.wait_for(set())
     assert SECONDS - 1 < time.monotonic() - tagged
     daemon.wait_states(DOWN)

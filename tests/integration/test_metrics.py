@@ -14,7 +14,7 @@ from typing import Any, Iterator
 
 import pytest
 from cosmolet import NODE, Cosmolet, pod, service
-from lab import Lab
+from lab import DEGRADED_TAG, Lab
 from sandbox import connect, wait_until
 
 V4, V6 = '10.96.0.10', 'fd00:96::10'
@@ -32,7 +32,7 @@ def network() -> Iterator[Lab]:
 
 @pytest.fixture
 def daemon(network: Lab, cosmolet: Path, tmp_path: Path) -> Iterator[Cosmolet]:
-    made = Cosmolet(network.node, tmp_path)
+    made = Cosmolet(network.node, tmp_path, announce={'degraded_tag': DEGRADED_TAG})
     made.manifest('web', service('web', [V4, V6]), pod('web-1', 'web'), pod('web-2', 'web'))
     made.start()
     made.wait_states(UP)
@@ -146,14 +146,19 @@ def test_a_service_comes_and_goes(daemon: Cosmolet) -> None:
 
 @pytest.mark.parametrize('how', ['aggregated', 'off'])
 def test_per_service(daemon: Cosmolet, how: str) -> None:
+    few = service('few', ['10.96.0.20'])
+    few['metadata']['annotations'] = {'cosmolet.platformbuilds.io/min-ready': '2'}
+    daemon.manifest('few', few, pod('few-1', 'few'))
+    daemon.wait_states({**UP, '10.96.0.20': 'announced'})
     daemon.settings['metrics'] = {'per_service': how}
     daemon.write_config()
     wait_until(lambda: V4 not in scrape(daemon, TEXT)[1], 5, 'the change', explain=daemon.tail)
     text = scrape(daemon, TEXT)[1]
     assert V6 not in text and '"web"' not in text
-    assert daemon.metric('vips{state="announced"}') == 2
+    assert daemon.metric('vips{state="announced"}') == 2 and daemon.metric('vips{state="degraded"}') == 1
     aggregated = families(text)['cosmolet_namespace_vips'][1]
-    assert ('cosmolet_namespace_vips{namespace="default",state="announced"} 2' in aggregated) == (how == 'aggregated')
+    for state, n in {'announced': 2, 'degraded': 1, 'draining': 0}.items():
+        assert (f'cosmolet_namespace_vips{{namespace="default",state="{state}"}} {n}' in aggregated) == (how == 'aggregated')
     assert bool(aggregated) == (how == 'aggregated')
 
 

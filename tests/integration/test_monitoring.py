@@ -59,6 +59,8 @@ CASES: dict[str, tuple[str, set[str], dict[str, str]]] = {
         f'cosmolet_vip_state{{namespace="shop",service="web",instance="b",address="{V4}",state="down"}}': '1x28',
         f'cosmolet_vip_state{{namespace="shop",service="web",instance="a",address="{V6}",state="down"}}': '1x28',  # b has it
         f'cosmolet_vip_state{{namespace="shop",service="web",instance="b",address="{V6}",state="announced"}}': '1x28',
+        **{f'cosmolet_vip_state{{namespace="shop",service="web",instance="a",address="10.96.0.{i}",state="{state}"}}': '1x28'
+           for i, state in enumerate(('degraded', 'draining'))},
         'cosmolet_vip_state{namespace="",service="",instance="a",address="10.96.0.99",state="withdrawing"}': '1x28',
         'cosmolet_vip_state{namespace="shop",service="new",instance="dry",address="10.96.0.77",state="pending"}': '1x28',
         **{f'cosmolet_routes_redistributed{{instance="{name}"}}': '1x28' for name in 'ab'}}),

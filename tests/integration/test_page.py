@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import time
 from pathlib import Path
 from typing import Iterator
@@ -113,6 +114,13 @@ def test_what_it_shows(stage: Stage, browser: Browser) -> None:
     assert re.sub(r'\d+ s ago', '', shown) == re.sub(r'\d+ s ago', '', told)
     browser.press('Escape')
     assert not browser.run('document.getElementById("dialog").open')
+
+    # What has the drain tag is announced, and looks like it.
+    assert stage.daemon.process
+    stage.daemon.process.send_signal(signal.SIGUSR1)
+    browser.wait('document.querySelectorAll("#rows span.draining").length == 10')
+    assert browser.run('document.querySelector("#rows span.draining").textContent') == 'draining'
+    stage.daemon.process.send_signal(signal.SIGUSR2)
 
 
 def test_nothing_from_outside(stage: Stage, browser: Browser) -> None:
