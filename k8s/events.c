@@ -148,9 +148,11 @@ void stream_object(struct stream *stream, struct k8s_object *object, bool delete
 
 void stream_list_end(struct stream *stream)
 {
+	stream->n_relists += stream->synced && stream->listed == stream->selection;
+	stream->n_lists++;
 	stream->listing = false;
 	stream->synced = true;
-	stream->n_lists++;
+	stream->listed = stream->selection;
 	say(stream->events, K8S_EVENT_LIST_END, stream->id, NULL, NULL)->selection =
 		stream->selection;
 	check_synced(stream->events);
@@ -159,6 +161,7 @@ void stream_list_end(struct stream *stream)
 void stream_empty(struct stream *stream)
 {
 	stream_list_begin(stream);
+	stream->synced = false; /* nobody was asked for a list */
 	stream_list_end(stream);
 }
 

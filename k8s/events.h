@@ -43,18 +43,22 @@ struct stream {
 	TAILQ_ENTRY(stream) linked;
 	unsigned id;
 	char *name;
-	char *plan;         /* what is watched, and why just that; NULL: the file of this name */
-	bool replanned;     /* another plan than the one that UP was said with */
-	char *error;        /* of DOWN; NULL: none */
-	bool extra;         /* SYNCED does not wait for it */
-	bool optional;      /* nothing goes stale without it */
-	bool listing;       /* LIST_BEGIN was said */
-	bool synced;        /* LIST_END was said */
-	bool up;            /* UP was said, and not DOWN since */
-	bool hidden;        /* turned off: not in the status */
-	unsigned selection; /* counts what the lists were asked for, one after the other */
+	const char *resource;  /* NULL: a file */
+	const char *namespace; /* NULL: of all of them, or a file */
+	char *plan;            /* what is watched, and why just that; NULL: the file of this name */
+	bool replanned;        /* another plan than the one that UP was said with */
+	char *error;           /* of DOWN; NULL: none */
+	bool extra;            /* SYNCED does not wait for it */
+	bool optional;         /* nothing goes stale without it */
+	bool listing;          /* LIST_BEGIN was said */
+	bool synced;           /* LIST_END was said */
+	bool up;               /* UP was said, and not DOWN since */
+	bool hidden;           /* turned off: not in the status */
+	unsigned selection;    /* counts what the lists were asked for, one after the other */
+	unsigned listed;       /* the selection of the last list that ended */
 	uint64_t n_events;
 	uint64_t n_lists;
+	uint64_t n_relists; /* of these, those of what had been listed before */
 	uint64_t n_bytes;
 	uint64_t n_problems;
 	struct mono last_contact;

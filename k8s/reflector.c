@@ -628,6 +628,8 @@ struct reflector *reflector_new(const struct reflector_options *options)
 		&reflector->wanted, options->resource, options->annotation_prefix, false);
 	stream_init(
 		&reflector->stream, options->events, name, options->resource == K8S_ENDPOINTSLICES);
+	reflector->stream.resource = resource;
+	reflector->stream.namespace = options->namespace;
 	reflector->stream.hidden = true;
 	reflector->stream.optional = options->resource == K8S_ANNOUNCEMENTPOLICIES;
 	tell_plan(reflector, options->why);

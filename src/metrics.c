@@ -636,7 +636,8 @@ static void write_reconcile_errors(struct scrape *s)
 			if (!(condition_))                                                  \
 				continue;                                                   \
 			sample(s, "");                                                      \
-			label(s, "stream", stream.name);                                    \
+			label(s, "resource", stream.resource);                              \
+			label(s, "namespace", stream.namespace);                            \
 			put_;                                                               \
 		}                                                                           \
 	}
@@ -649,7 +650,7 @@ static double wall_of(struct mono at)
 
 STREAM_SAMPLES(watch_connected, true, truth(s, stream.connected))
 STREAM_SAMPLES(watch_events, true, count(s, stream.events))
-STREAM_SAMPLES(watch_lists, true, count(s, stream.lists))
+STREAM_SAMPLES(watch_relists, true, count(s, stream.relists))
 STREAM_SAMPLES(watch_bytes, true, count(s, stream.bytes))
 STREAM_SAMPLES(watch_problems, true, count(s, stream.problems))
 STREAM_SAMPLES(watch_last, stream.last_contact.ns, number(s, wall_of(stream.last_contact)))
@@ -923,17 +924,21 @@ static const struct family families[] = {
 	{"cosmolet_stale_seconds", GAUGE, "",
 		"Age of the oldest knowledge that no open watch renews; 0 while all are open.",
 		.write = write_stale},
-	{"cosmolet_watch_connected", GAUGE, "stream",
-		"Whether a watch is open, or a manifest readable.", .write = write_watch_connected},
-	{"cosmolet_watch_events_total", COUNTER, "stream", "Objects told by a watch or a manifest.",
-		.write = write_watch_events},
-	{"cosmolet_watch_lists_total", COUNTER, "stream", "Complete lists.",
-		.write = write_watch_lists},
-	{"cosmolet_watch_bytes_total", COUNTER, "stream", "Bytes received.",
+	{"cosmolet_watch_connected", GAUGE, "resource, namespace",
+		"Whether a watch is open, or a manifest (by its name, as resource) readable.",
+		.write = write_watch_connected},
+	{"cosmolet_watch_events_total", COUNTER, "resource, namespace",
+		"Objects told by a watch or a manifest.", .write = write_watch_events},
+	{"cosmolet_watch_relists_total", COUNTER, "resource, namespace",
+		"Complete lists of what had been listed before, since the watch could not go on; "
+		"or "
+		"readings of a manifest that changed.",
+		.write = write_watch_relists},
+	{"cosmolet_watch_bytes_total", COUNTER, "resource, namespace", "Bytes received.",
 		.write = write_watch_bytes},
-	{"cosmolet_watch_problems_total", COUNTER, "stream", "Input that was ignored.",
+	{"cosmolet_watch_problems_total", COUNTER, "resource, namespace", "Input that was ignored.",
 		.write = write_watch_problems},
-	{"cosmolet_watch_last_event_timestamp_seconds", GAUGE, "stream",
+	{"cosmolet_watch_last_event_timestamp_seconds", GAUGE, "resource, namespace",
 		"When the stream last brought anything, bookmarks included.",
 		.write = write_watch_last},
 	{"cosmolet_objects", GAUGE, "resource", "Objects known.", .write = write_objects},

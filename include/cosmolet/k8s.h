@@ -264,13 +264,16 @@ must_check bool k8s_endpointslices_stream(const struct k8s *k8s, const char *nam
 struct k8s_stream_status {
 	const struct stream *of; /* the room's own; NULL in one that is zeroed */
 	unsigned stream;
-	const char *name; /* "services", "pods in default", or the file's name */
-	const char *plan; /* what is watched, and why just that; NULL: a file */
-	bool synced;      /* its first list has ended */
-	bool connected;   /* a watch is open, or the file is readable */
-	bool optional;    /* not everybody has such objects, or the right to see them */
+	const char *name;      /* "services", "pods in default", or the file's name */
+	const char *resource;  /* "pods", or the file's name */
+	const char *namespace; /* "": all of them, or a file */
+	const char *plan;      /* what is watched, and why just that; NULL: a file */
+	bool synced;           /* its first list has ended */
+	bool connected;        /* a watch is open, or the file is readable */
+	bool optional;         /* not everybody has such objects, or the right to see them */
 	uint64_t events;
 	uint64_t lists;
+	uint64_t relists; /* of these, those of what had been listed before */
 	uint64_t bytes;
 	uint64_t problems;
 	struct mono last_contact; /* the last bytes, or the last reading; zero: never */

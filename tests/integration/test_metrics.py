@@ -89,7 +89,7 @@ def test_formats(daemon: Cosmolet) -> None:
     done = subprocess.run(['promtool', 'check', 'metrics'], input=text, text=True, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
     plain = families(text)
-    assert 'cosmolet_watch_connected{stream="od\\"d\\\\.json"} 1' in plain['cosmolet_watch_connected'][1]
+    assert 'cosmolet_watch_connected{resource="od\\"d\\\\.json",namespace=""} 1' in plain['cosmolet_watch_connected'][1]
 
     kind, text = scrape(daemon, OPENMETRICS)
     assert kind == 'application/openmetrics-text; version=1.0.0; charset=utf-8'

@@ -43,8 +43,8 @@ CASES: dict[str, tuple[str, set[str], dict[str, str]]] = {
     'CosmoletZebraDown': ('4m', {'a'}, {'cosmolet_zapi_connected{instance="a"}': '1x8 0x20',
                                         'cosmolet_zapi_connected{instance="b"}': '1x8 0x2 1x20'}),  # FRR was restarted
     'CosmoletBgpdDeaf': ('4m', {'a'}, {'cosmolet_bgpd_deaf{instance="a"}': '0x8 1x20', 'cosmolet_bgpd_deaf{instance="b"}': '0x40'}),
-    'CosmoletWatchDown': ('6m', {'a'}, {'cosmolet_watch_connected{instance="a",stream="pods"}': '1x8 0x20',
-                                        'cosmolet_watch_connected{instance="b",stream="pods"}': '1x8 0x6 1x20'}),
+    'CosmoletWatchDown': ('6m', {'a'}, {'cosmolet_watch_connected{instance="a",resource="pods"}': '1x8 0x20',
+                                        'cosmolet_watch_connected{instance="b",resource="pods"}': '1x8 0x6 1x20'}),
     'CosmoletVipNotConfirmed': ('4m', {'a'}, {f'cosmolet_vip_confirmed{{instance="a",address="{V4}"}}': '1x8 0x20',
                                               f'cosmolet_vip_confirmed{{instance="b",address="{V4}"}}': '1x8 0x2 1x20'}),
     'CosmoletVipNotAdvertised': ('9m', {'a'}, {f'cosmolet_vip_neighbors{{instance="a",address="{V4}"}}': '1x8 0x40',

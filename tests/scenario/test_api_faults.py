@@ -161,7 +161,7 @@ def test_event_is_passed_over(world: World, line: bytes) -> None:
     world.api.send('pods', line, remember=False)
     wait_until(lambda: world.daemon.streams()['pods']['problems'] == 1, 10, 'a problem to be counted',
                explain=world.daemon.tail)
-    assert 'cosmolet_watch_problems_total{stream="pods"} 1\n' in world.daemon.get('/metrics')[1]
+    assert 'cosmolet_watch_problems_total{resource="pods",namespace=""} 1\n' in world.daemon.get('/metrics')[1]
     assert len(warnings(world, 'stream=pods')) == 1
     assert world.daemon.streams()['pods']['connected']
     still_works(world)
@@ -238,7 +238,7 @@ def test_watch_refused(world: World, answer: Answer, words: str) -> None:
     world.daemon.wait_log('level=warn', 'stream=pods', words)
     assert len(warnings(world, 'stream=pods')) == 1
     assert words in world.daemon.streams()['pods']['error']
-    assert 'cosmolet_watch_connected{stream="pods"} 0\n' in world.daemon.get('/metrics')[1]
+    assert 'cosmolet_watch_connected{resource="pods",namespace=""} 0\n' in world.daemon.get('/metrics')[1]
     assert not any('stolen' in path for path in world.api.requests), 'it followed the redirect, with the token'
     still_works(world)
 
@@ -246,9 +246,11 @@ def test_watch_refused(world: World, answer: Answer, words: str) -> None:
 def test_history_forgotten(world: World) -> None:
     """410 as HTTP status: a new list, at once, and what it lacks is gone."""
     world.api.answer('pods', 'watch', Answer(410, status(410, 'Expired')))
-    lists = world.daemon.streams()['pods']['lists']
+    relists = 'watch_relists_total{resource="pods",namespace=""}'
+    assert world.daemon.metric(relists) == 0
     world.api.end_watches()
-    wait_until(lambda: world.daemon.streams()['pods']['lists'] > lists, 10, 'a new list', explain=world.daemon.tail)
+    wait_until(lambda: world.daemon.metric(relists) == 1, 10, 'a new list', explain=world.daemon.tail)
+    assert world.daemon.total('watch_relists_total') == 1
     still_works(world)
 
 

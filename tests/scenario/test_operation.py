@@ -207,7 +207,7 @@ def test_trouble_is_seen_among_hundreds(daemon: Cosmolet) -> None:
     (daemon.manifests / 'zz.json').write_text('{"kind": "List", "items": [')
     daemon.wait_log('level=warn', 'zz.json:')
     assert not daemon.streams()['zz.json']['connected'] and len(daemon.streams()) == 256
-    assert daemon.metric('watch_connected{stream="zz.json"}') == 0
+    assert daemon.metric('watch_connected{resource="zz.json",namespace=""}') == 0
     daemon.kill()
     daemon.start(ready=False)
     wait_until(lambda: '; zz.json: ' in daemon.get('/readyz')[1], 10, 'the reason', explain=lambda: daemon.get('/readyz'))

@@ -107,6 +107,16 @@ static void requests_come(unsigned n)
 	"watch services " SELECTOR "&watch=1&allowWatchBookmarks=true&resourceVersion=" version \
 	" token secret\n"
 
+static struct k8s_stream_status status_of(const char *name)
+{
+	struct k8s_stream_status status = {0};
+
+	do
+		ck_assert_msg(k8s_next_stream(trace.k8s, &status), "%s", name);
+	while (strcmp(status.name, name) != 0);
+	return status;
+}
+
 START_TEST(lists_and_watches)
 {
 	fake_api_ok(&api, "list services", FAKE_CLOSE, LIST("7", SVC("a", "3") "," SVC("b", "4")));
@@ -228,6 +238,7 @@ START_TEST(gone_as_an_event_lists_again)
 	fake_api_push(&api, "watch services", FAKE_HOLD, EVENT("ERROR", STATUS("410", "Expired")));
 	trace_until(&trace, "end services");
 	trace_is(&trace, "begin services\nobject services default/a 3\nend services\n");
+	ck_assert_uint_eq(status_of("services").relists, 1);
 	trace_for(&trace, 50);
 	asked(ASK_LIST("7") ASK_WATCH("30"));
 }
@@ -566,6 +577,7 @@ START_TEST(slices_come_when_wanted_and_go)
 	trace_clear(&trace);
 	want_slices_of("a");
 	trace_until(&trace, "up endpointslices");
+	ck_assert_uint_eq(status_of("endpointslices").relists, 0);
 }
 END_TEST
 
@@ -766,6 +778,14 @@ START_TEST(few_namespaces_are_watched_one_by_one)
 	trace_until(&trace, "up services in a");
 	trace_until(&trace, "up services in b");
 	trace_until(&trace, "synced");
+	for (size_t i = 0; i < N_ELEMENTS(namespaces); i++) {
+		auto_free char *name = xasprintf("services in %s", namespaces[i]);
+		struct k8s_stream_status status = status_of(name);
+
+		ck_assert_str_eq(status.resource, "services");
+		ck_assert_str_eq(status.namespace, namespaces[i]);
+		ck_assert_uint_eq(status.relists, 0);
+	}
 }
 END_TEST
 
@@ -1174,6 +1194,9 @@ START_TEST(status_tells_of_each_stream)
 	ck_assert_str_eq(status.name, "services");
 	ck_assert(status.synced && status.connected && !status.error);
 	ck_assert_uint_eq(status.lists, 1);
+	ck_assert_uint_eq(status.relists, 0);
+	ck_assert_str_eq(status.resource, "services");
+	ck_assert_str_eq(status.namespace, "");
 	ck_assert_uint_eq(status.events, 2);
 	ck_assert_uint_gt(status.bytes, 100);
 	ck_assert_int_ne(status.last_contact.ns, 0);
