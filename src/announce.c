@@ -309,6 +309,15 @@ static bool bind_vip(struct vip *vip)
 	return vip->bound || vip->foreign;
 }
 
+/* Its own tag of what a former life left, whatever it carries meanwhile. */
+static uint32_t left_tag(const struct vip *vip)
+{
+	const struct zapi_route *route =
+		vec_find(&vip->announce->left, &(struct zapi_route){.prefix = vip->address});
+
+	return route ? route->tag : vip->tag;
+}
+
 static void go_up(struct vip *vip, const struct claim *claim)
 {
 	struct announce *announce = vip->announce;
@@ -316,7 +325,7 @@ static void go_up(struct vip *vip, const struct claim *claim)
 		.prefix = vip->address,
 		.tag = announce->draining ? (uint32_t)announce->config->announce_drain_tag
 		       : claim            ? claim->verdict.tag
-					  : vip->tag,
+					  : left_tag(vip),
 		.metric = claim ? claim->verdict.metric : vip->metric,
 	};
 
@@ -665,22 +674,36 @@ void announce_synced(struct announce *announce)
 		decide(&((struct vip *)announce->vips.items[i])->job);
 	announce->first = false;
 	forget_others(announce);
+	vec_clear(&announce->left, free);
 	announce->completing = true;
 	complete(announce);
 }
 
 /* No picture */
 
+static int route_cmp(const void *a, const void *b)
+{
+	return prefix_cmp(
+		&((const struct zapi_route *)a)->prefix, &((const struct zapi_route *)b)->prefix);
+}
+
 static void keep_left(struct announce *announce, const struct zapi_route *route)
 {
 	struct vip *vip = get_vip(announce, &route->prefix);
 
-	if (vip->left)
-		return;
 	vip->left = true;
 	vip->tag = route->tag;
 	vip->metric = route->metric;
 	decide_soon(vip);
+}
+
+/* Once: later it may be there with another tag, by us. */
+static void find_left(struct announce *announce, const struct zapi_route *route)
+{
+	if (vec_find(&announce->left, route))
+		return;
+	vec_insert(&announce->left, xmemdup(route, sizeof(*route)));
+	keep_left(announce, route);
 }
 
 void announce_left(struct announce *announce)
@@ -694,10 +717,10 @@ void announce_left(struct announce *announce)
 	announce->leaves = true;
 	for (size_t i = 0; i < n; i++) {
 		if (feed[i].ours)
-			keep_left(announce, &feed[i].route);
+			find_left(announce, &feed[i].route);
 	}
 	for (size_t i = 0; connected && i < n_bound; i++)
-		keep_left(announce, &(struct zapi_route){.prefix = bound[i]});
+		find_left(announce, &(struct zapi_route){.prefix = bound[i]});
 }
 
 void announce_withdraw_left(struct announce *announce)
@@ -712,6 +735,21 @@ void announce_withdraw_left(struct announce *announce)
 			continue;
 		vip->asked = true; /* zebra has it, whether it was told or not */
 		decide_soon(vip);
+	}
+}
+
+void announce_restore_left(struct announce *announce)
+{
+	const struct zapi_route *route;
+
+	if (announce->synced)
+		return;
+	announce->leaves = true;
+	vec_foreach (&announce->left, route, i) {
+		const struct vip *vip = find_vip(announce, &route->prefix);
+
+		if (!vip || !vip->wanted)
+			keep_left(announce, route);
 	}
 }
 
@@ -823,6 +861,7 @@ void announce_init(struct announce *announce, struct loop *loop, const struct co
 		.steadiness = steadiness};
 	vec_init(&announce->vips, vip_cmp);
 	vec_init(&announce->owners, owner_cmp);
+	vec_init(&announce->left, route_cmp);
 	steadiness_init(announce->steadiness, loop, config, metrics, decide_again, announce);
 }
 
@@ -837,6 +876,7 @@ void announce_deinit(struct announce *announce)
 	announce->synced = false;
 	vec_deinit(&announce->owners, owner_destroy);
 	vec_deinit(&announce->vips, vip_destroy);
+	vec_deinit(&announce->left, free);
 	steadiness_stop(announce->steadiness);
 }
 

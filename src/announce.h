@@ -104,6 +104,7 @@ struct announce {
 	struct journal *journal;
 	struct vec vips;   /* struct vip, by address */
 	struct vec owners; /* struct owner, by namespace and name */
+	struct vec left;   /* struct zapi_route: as a former life had them, until synced */
 	size_t n_binding;
 	struct log_limit bind_limit;
 	struct log_limit foreign_limit;
@@ -147,6 +148,8 @@ void announce_synced(struct announce *announce);
  */
 void announce_left(struct announce *announce);
 void announce_withdraw_left(struct announce *announce);
+/* After all it stays: what was withdrawn of it is announced again, as it was. */
+void announce_restore_left(struct announce *announce);
 
 /* Another configuration, which must outlive this; every service is then to be told anew. */
 void announce_configure(struct announce *announce, const struct config *config);

@@ -121,13 +121,24 @@ static void drain_left(struct daemon *daemon)
 {
 	struct announce *announce = &daemon->announce;
 
-	if (!daemon->stale.over || announce->synced || !announce->zebra_up || daemon->stopping ||
-		daemon->config->fail_static_policy == STALE_KEEP)
+	if (!daemon->stale.over || announce->synced || !announce->zebra_up || daemon->stopping)
 		return;
-	announce_left(announce);
+	if (daemon->config->fail_static_policy != STALE_KEEP)
+		announce_left(announce);
 	drain_stale(&daemon->drain, daemon->config, true);
 	if (daemon->drain.phase == DRAIN_WITHDRAWN)
 		announce_withdraw_left(announce);
+	else
+		announce_restore_left(announce);
+}
+
+/* Another configuration may have another limit, or policy. */
+static void reconsider_left(struct daemon *daemon)
+{
+	drain_left(daemon);
+	if (!daemon->stale.over && !daemon->planner.synced &&
+		daemon->drain.phase != DRAIN_WITHDRAWN)
+		announce_restore_left(&daemon->announce);
 }
 
 static void on_stale(void *data)
@@ -558,7 +569,7 @@ static void configure_live(struct daemon *daemon, struct config *config)
 	stale_consider(&daemon->stale, config->fail_static_limit_seconds);
 	loop_timer_after(daemon->loop, &daemon->advice_timer, ADVICE_FIRST, on_advice_timer);
 	planner_configure(&daemon->planner, config);
-	drain_left(daemon);
+	reconsider_left(daemon);
 	config_free(old);
 }
 

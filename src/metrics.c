@@ -655,14 +655,10 @@ STREAM_SAMPLES(watch_bytes, true, count(s, stream.bytes))
 STREAM_SAMPLES(watch_problems, true, count(s, stream.problems))
 STREAM_SAMPLES(watch_last, stream.last_contact.ns, number(s, wall_of(stream.last_contact)))
 
-/* Before the first picture: since the start. */
 static void write_stale(struct scrape *s)
 {
-	const struct daemon *daemon = s->daemon;
-
 	sample(s, "");
-	number(s, daemon->planner.synced ? stale_seconds(&daemon->stale)
-					 : wall_now() - daemon->started);
+	number(s, stale_seconds(&s->daemon->stale));
 }
 
 static void write_certificate(struct scrape *s)

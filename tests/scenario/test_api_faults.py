@@ -408,6 +408,11 @@ def test_started_while_it_is_away(world: World, policy: str) -> None:
     else:
         time.sleep(3)
         assert set(lab.tor.services()) == EVERYTHING
+    # Another policy takes it back, though nothing is known yet.
+    daemon.settings['fail_static']['policy'] = 'keep'
+    daemon.write_config()
+    lab.tor.wait_for(lambda t: set(t) == EVERYTHING and '65001:400' not in {c for r in t.values() for c in r.communities})
+    assert daemon.status()['drain'] == 'none' and 'the API server is away' in daemon.status()['problems'][0]
 
     api.heal()
     api.put(pod('p1', 's1', ready=False))  # changed meanwhile
@@ -415,3 +420,11 @@ def test_started_while_it_is_away(world: World, policy: str) -> None:
                      timeout=30)
     daemon.wait_ready()
     assert daemon.status()['drain'] == 'none' and daemon.status()['problems'] == []
+
+    # Parts that are made anew in the midst of it know nothing yet, but what they are to know is no older than they are.
+    api.answer('services', 'list', Answer(503, b''))
+    connects = len(daemon.log_lines('msg=connected', 'room=zapi'))
+    daemon.settings['frr']['stale_seconds'] = 78
+    daemon.write_config()
+    daemon.wait_log('msg=connected', 'room=zapi', more_than=connects)
+    assert not daemon.metric('synced') and 0 < daemon.metric('stale_seconds') < 3

@@ -443,6 +443,43 @@ START_TEST(what_is_left_can_be_withdrawn_at_once)
 }
 END_TEST
 
+static bool is_as_left(size_t i)
+{
+	return zebra[i].ours && bound[i] && zebra[i].route.tag == 7 && zebra[i].route.metric == 3;
+}
+
+/* Another policy, say, while there is still no picture. */
+START_TEST(what_is_left_is_restored)
+{
+	leave();
+	begin("");
+	announce_set_draining(&announce, true);
+	announce_left(&announce);
+	pass(0);
+	announce_left(&announce); /* zebra was away, and has the drain tag by now */
+	announce_set_draining(&announce, false);
+	announce_restore_left(&announce);
+	pass(0);
+	ck_assert(is_as_left(0) && is_as_left(1));
+	for (int gone = 0; gone < 2; gone++) {
+		announce_set_draining(&announce, true);
+		pass(0);
+		announce_withdraw_left(&announce);
+		pass(0);
+		pass(gone ? 4 : 0);
+		ck_assert(!zebra[0].ours && !zebra[1].ours && bound[0] == !gone);
+		announce_set_draining(&announce, false);
+		announce_restore_left(&announce);
+		pass(0);
+		pass(4);
+		ck_assert(is_as_left(0) && is_as_left(1) && !zebra[2].ours);
+	}
+	announce_synced(&announce); /* and nobody has them */
+	pass(0);
+	ck_assert(!zebra[0].ours && !zebra[1].ours);
+}
+END_TEST
+
 START_TEST(addresses_that_are_the_announcement_are_left_too)
 {
 	bound[0] = true;
@@ -475,6 +512,7 @@ int main(void)
 	tcase_add_test(tcase, what_is_left_is_drained_without_a_picture);
 	tcase_add_test(tcase, what_is_left_is_as_ever_when_the_picture_comes);
 	tcase_add_test(tcase, what_is_left_can_be_withdrawn_at_once);
+	tcase_add_test(tcase, what_is_left_is_restored);
 	tcase_add_test(tcase, addresses_that_are_the_announcement_are_left_too);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);
