@@ -233,10 +233,11 @@ def missing(lab: Lab, daemon: Pod, resource: str, verb: str) -> None:
         assert code == 503 and resource in text, text
     daemon.kill()
 
-@pytest.mark.parametrize('overlay', ['sidecar-frr', 'separate-frr'])
-def test_frr_in_a_pod_gets_its_files(kube: KubeApi, applied: Apply, overlay: str) -> None:
-    """Its init container makes of the ConfigMap a configuration that a real FRR loads: with the node's name and router id."""
-    objects = applied(OVERLAYS / overlay)
+
+@pytest.mark.parametrize('address, router_id', [('192.0.2.77', '192.0.2.77'), ('2001:db8::77', '117.177.193.219')], ids=['IPv4', 'IPv6'])
+def test_frr_in_a_pod_gets_its_files(kube: KubeApi, applied: Apply, address: str, router_id: str) -> None:
+    """Its init container makes of the ConfigMap a configuration that a real FRR loads: with the node's name, and a router id of its own."""
+    objects = applied(OVERLAYS / 'separate-frr')  # the sidecar's runs as a pod, in test_image.py
     frr = next(each for each in objects if each['kind'] == 'DaemonSet'
                and 'initContainers' in each['spec']['template']['spec'])['spec']['template']['spec']
     files = next(each for each in objects if each['kind'] == 'ConfigMap' and 'frr.conf' in each['data'])
@@ -259,9 +260,10 @@ def test_frr_in_a_pod_gets_its_files(kube: KubeApi, applied: Apply, overlay: str
         (node.directory / 'etc').chmod(0o777)  # and an emptyDir
         for _ in ('first start', 'the node has been restarted'):
             node.run([*privileges(container['securityContext'], {}), 'sh', '-euc', script], check=True,
-                     env={'PATH': '/usr/bin:/bin', 'NODE_NAME': 'node-7', 'NODE_IP': '192.0.2.77'})
+                     env={'PATH': '/usr/bin:/bin', 'NODE_NAME': 'node-7', 'NODE_IP': address})
         node.config = (node.directory / 'etc' / 'frr.conf').read_text()
         node.start_all()  # which fails if FRR does not take a line of it
         running = node.vtysh('show running-config')
-        assert 'hostname node-7\n' in running and 'bgp router-id 192.0.2.77\n' in running, running
+        assert f'bgp router-id {router_id}\n' in running, running
+        assert 'hostname node-7\n' in node.config
 
