@@ -1,4 +1,4 @@
-"""The kubelet of these tests, with the image: a DaemonSet's container as a container runtime (runc) runs it.
+"""The kubelet of these tests, with the image: a DaemonSet's containers as a container runtime (runc) runs them.
 
 What pod.py lays by hand is here an OCI configuration: the image's root, its entry point, user, groups, capabilities, seccomp,
 namespaces. The network is the lab's node, as with hostNetwork.
@@ -24,6 +24,8 @@ DEFAULT_PROFILE = Path('/usr/share/containers/seccomp.json')  # RuntimeDefault, 
 PROFILE_DIRECTORY = '/var/lib/kubelet/seccomp'
 NAMESPACES = ('pid', 'ipc', 'uts', 'mount')
 MASKED = ('/proc/acpi', '/proc/kcore', '/proc/keys', '/proc/latency_stats', '/proc/timer_list', '/proc/sched_debug', '/proc/scsi')
+# What CRI-O gives to a container that does not drop it; containerd gives more.
+GIVEN = ('CHOWN', 'DAC_OVERRIDE', 'FSETID', 'FOWNER', 'SETGID', 'SETUID', 'SETPCAP', 'NET_BIND_SERVICE', 'KILL')
 READ_ONLY = ('/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger')
 
 
@@ -34,7 +36,8 @@ class ContainerPod(Pod):
         self.rootfs, self.entrypoint = rootfs, entrypoint
         self.name = f'cosmolet-{uuid.uuid4().hex[:8]}'
         self.runtime = [runtime, '--root', str(directory / 'runtime')]
-        self.bundle = directory / 'bundle'
+        self.directory = directory
+        self.bundle = self.bundle_of('cosmolet')
         self.profiles = directory / 'profiles'  # the kubelet's
         super().__init__(kube, node, directory)
 
@@ -42,19 +45,44 @@ class ContainerPod(Pod):
     def pid(self) -> int:
         return int((self.bundle / 'pid').read_text())
 
+    def bundle_of(self, name: str) -> Path:
+        return self.directory / f'bundle-{name}'
+
     def start(self, *options: str, ready: bool = True) -> Cosmolet:
         for each in self.spec.get('initContainers', []):
             assert self.run_to_end(each).returncode == 0, self.tail()
-        self.write_bundle(self.container, [*self.entrypoint, *self.container['args'], *options])
-        (self.bundle / 'pid').unlink(missing_ok=True)
-        with self.log.open('ab') as log:
-            self.process = self.node.popen([*self.runtime, 'run', '--bundle', str(self.bundle), '--pid-file', str(self.bundle / 'pid'), self.name],
-                                           stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        # The runtime says who it is before it becomes the program.
-        wait_until(lambda: self.process.poll() is not None or self.runs_its_program(), 20, 'the container to run', explain=self.tail)
+        self.start_container(*options)
         if ready:
             self.wait_ready()
         return self
+
+    def start_container(self, *options: str) -> None:
+        """Of cosmolet, alone, as the kubelet does again when it has ended."""
+        self.process = self.run_container(self.container, [*self.entrypoint, *self.container['args'], *options])
+        # The runtime says who it is before it becomes the program.
+        wait_until(lambda: self.process.poll() is not None or self.runs_its_program(), 20, 'the container to run', explain=self.tail)
+
+    def run_container(self, container: dict[str, Any], arguments: list[str]) -> subprocess.Popen[Any]:
+        bundle = self.write_bundle(container, arguments)
+        (bundle / 'pid').unlink(missing_ok=True)
+        with self.log.open('ab') as log:
+            return self.node.popen([*self.in_root_of(container), *self.runtime, 'run', '--bundle', str(bundle),
+                                    '--pid-file', str(bundle / 'pid'), self.id_of(container)],
+                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def id_of(self, container: dict[str, Any]) -> str:
+        return self.name if container is self.container else f'{self.name}-{container["name"]}'
+
+    def root_of(self, container: dict[str, Any]) -> Path:
+        return self.rootfs
+
+    def in_root_of(self, container: dict[str, Any]) -> list[str]:
+        """What has to precede the runtime, for this root to be there."""
+        return []
+
+    def beside(self, container: dict[str, Any]) -> list[str]:
+        """The same once it runs."""
+        return []
 
     def runs_its_program(self) -> bool:
         with contextlib.suppress(OSError, ValueError):
@@ -63,10 +91,10 @@ class ContainerPod(Pod):
 
     def run_to_end(self, container: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         """Another container of the pod."""
-        self.write_bundle(container, container['command'])
+        bundle = self.write_bundle(container, container['command'])
         with self.log.open('ab') as log:
-            return self.node.run([*self.runtime, 'run', '--bundle', str(self.bundle), f'{self.name}-init'], check=False,
-                                 capture_output=False, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return self.node.run([*self.in_root_of(container), *self.runtime, 'run', '--bundle', str(bundle), self.id_of(container)],
+                                 check=False, capture_output=False, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def stop(self, number: int = signal.SIGTERM, timeout: float = 30) -> int:
         """The runtime's exit code: 128 and more after a signal."""
@@ -82,24 +110,28 @@ class ContainerPod(Pod):
                 os.kill(self.pid, signal.SIGKILL)
             self.process.wait(20)
 
-    def run_inside(self, *argv: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    def run_inside(self, *argv: str, stdin: str = '', container: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
         """kubectl exec: a command in the container, under all that confines it."""
-        environment = [word for pair in self.variables().items() for word in ('--env', '='.join(pair))]
-        return self.node.run([*self.runtime, 'exec', *environment, self.name, *argv], input=stdin or '', check=False)
+        container = container or self.container
+        environment = [word for pair in self.variables(container).items() for word in ('--env', '='.join(pair))]
+        return self.node.run([*self.beside(container), *self.runtime, 'exec', *environment, self.id_of(container), *argv],
+                             input=stdin, check=False)
 
-    def variables(self) -> dict[str, str]:
-        return {'PATH': '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-                **{name: value for name, value in self.environment.items() if name != 'PATH'}}
+    def variables(self, container: dict[str, Any]) -> dict[str, str]:
+        return {'PATH': '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', **self.kube.environment,
+                **{each['name']: self._value(each) for each in container.get('env', [])}}
 
-    def write_bundle(self, container: dict[str, Any], arguments: list[str]) -> None:
-        self.bundle.mkdir(exist_ok=True)
-        (self.bundle / 'config.json').write_text(json.dumps(self.oci_config(container, arguments), indent=1))
+    def write_bundle(self, container: dict[str, Any], arguments: list[str]) -> Path:
+        bundle = self.bundle_of(container['name'])
+        bundle.mkdir(exist_ok=True)
+        (bundle / 'config.json').write_text(json.dumps(self.oci_config(container, arguments), indent=1))
+        return bundle
 
     def oci_config(self, container: dict[str, Any], arguments: list[str]) -> dict[str, Any]:
         security = container['securityContext']
-        assert security['capabilities']['drop'] == ['ALL']
-        capabilities = [f'CAP_{name}' for name in security['capabilities'].get('add', [])]
-        root = security['runAsUser'] == 0
+        given = [] if security['capabilities'].get('drop') == ['ALL'] else GIVEN
+        capabilities = [f'CAP_{name}' for name in dict.fromkeys([*given, *security['capabilities'].get('add', [])])]
+        user, group = security.get('runAsUser', 0), security.get('runAsGroup', 0)
         groups = [self.spec['securityContext']['fsGroup']] if 'fsGroup' in self.spec.get('securityContext', {}) else []
         mounts = [mount('/proc', 'proc', 'proc', 'nosuid', 'noexec', 'nodev'),
                   mount('/dev', 'tmpfs', 'tmpfs', 'nosuid', 'strictatime', 'mode=755', 'size=65536k'),
@@ -112,15 +144,15 @@ class ContainerPod(Pod):
         return {
             'ociVersion': '1.0.2',
             'process': {
-                'user': {'uid': security['runAsUser'], 'gid': security['runAsGroup'], 'additionalGids': groups},
-                'args': arguments, 'cwd': '/', 'env': ['='.join(pair) for pair in self.variables().items()],
+                'user': {'uid': user, 'gid': group, 'additionalGids': groups},
+                'args': arguments, 'cwd': '/', 'env': ['='.join(pair) for pair in self.variables(container).items()],
                 # What is given to another user than root is in the bounding set only: Kubernetes sets no ambient ones.
-                'capabilities': {'bounding': capabilities, **{kind: capabilities if root else [] for kind in ('effective', 'permitted')}},
-                'noNewPrivileges': not security['allowPrivilegeEscalation']},
-            'root': {'path': str(self.rootfs), 'readonly': security['readOnlyRootFilesystem']},
+                'capabilities': {'bounding': capabilities, **{kind: capabilities if user == 0 else [] for kind in ('effective', 'permitted')}},
+                'noNewPrivileges': not security.get('allowPrivilegeEscalation', True)},
+            'root': {'path': str(self.root_of(container)), 'readonly': security.get('readOnlyRootFilesystem', False)},
             'mounts': mounts,
             'linux': {'namespaces': [{'type': each} for each in NAMESPACES], 'maskedPaths': MASKED, 'readonlyPaths': READ_ONLY,
-                      'seccomp': self.seccomp(security['seccompProfile'], capabilities)}}
+                      **({'seccomp': self.seccomp(security['seccompProfile'], capabilities)} if 'seccompProfile' in security else {})}}
 
     def seccomp(self, profile: dict[str, str], capabilities: list[str]) -> dict[str, Any]:
         if profile['type'] == 'RuntimeDefault':
@@ -135,6 +167,66 @@ class ContainerPod(Pod):
             self.profiles.mkdir(mode=0o755, exist_ok=True)
             return self.profiles
         return super()._source(name)
+
+
+class SidecarPod(ContainerPod):
+    """One pod with FRR in it: of a release of the lab's, since FRR's image is not at hand, but started as the image starts."""
+
+    # /usr/lib/frr/docker-start, which Debian leaves out: watchfrr, in the foreground, over what /etc/frr/daemons names.
+    FRR = ['bash', '-c', '. /lib/lsb/init-functions && . /usr/lib/frr/frrcommon.sh && exec /usr/lib/frr/watchfrr $(daemon_list)']
+
+    def __init__(self, kube: KubeApi, node: Router, directory: Path, rootfs: Path, entrypoint: list[str]) -> None:
+        super().__init__(kube, node, directory, rootfs, entrypoint)
+        self.frr = next(each for each in self.spec['containers'] if each['name'] == 'frr')
+        self.frr_root = directory / 'frr'
+        self.frr_root.mkdir(parents=True)
+        node.stop_all()
+        node.run_directory = self._source('frr')  # the lab asks it as it asks its own
+        node.zserv = node.run_directory / 'zserv.api'
+
+    def start(self, *options: str, ready: bool = True) -> Cosmolet:
+        super().start(*options, ready=False)
+        self.start_frr()
+        if ready:
+            self.wait_ready()
+        return self
+
+    def start_frr(self) -> None:
+        self.frr_process = self.run_container(self.frr, self.FRR)
+
+    def kill_frr(self) -> None:
+        os.kill(int((self.bundle_of('frr') / 'pid').read_text()), signal.SIGKILL)
+        self.frr_process.wait(20)
+
+    def close(self) -> None:
+        super().close()
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            self.kill_frr()
+
+    def root_of(self, container: dict[str, Any]) -> Path:
+        return self.rootfs if container is self.container else self.frr_root / 'root'
+
+    def in_root_of(self, container: dict[str, Any]) -> list[str]:
+        """Every container's own layer over FRR's root, gone with it."""
+        if container is self.container:
+            return []
+        layers = (f'mount -t tmpfs tmpfs {self.frr_root}; cd {self.frr_root}; mkdir upper work root; '
+                  f'mount -t overlay -o lowerdir={self.node.root},upperdir=upper,workdir=work overlay root; exec "$@"')
+        return ['unshare', '--mount', 'sh', '-euc', layers, 'sh']
+
+    def beside(self, container: dict[str, Any]) -> list[str]:
+        return [] if container is self.container else ['nsenter', f'--target={self.frr_process.pid}', '--mount', '--']
+
+    def _source(self, name: str) -> Path:
+        volume = next(v for v in self.spec['volumes'] if v['name'] == name)
+        if 'emptyDir' not in volume:
+            return super()._source(name)
+        path = self.directory / 'empty' / name
+        if not path.exists():  # as the kubelet makes it, for all users and the pod's group
+            path.mkdir(parents=True)
+            os.chown(path, 0, self.spec['securityContext']['fsGroup'])
+            path.chmod(0o2777)
+        return path
 
 
 def mount(destination: str, kind: str, source: str, *options: str) -> dict[str, Any]:

@@ -19,11 +19,11 @@ from typing import Any, Callable, Iterator
 
 import pytest
 from cluster import bound, populate, prefixes, set_ready
-from container import ContainerPod
+from container import ContainerPod, SidecarPod
 from cosmolet import NODE
 from fixtures import REPOSITORY
 from kube import KubeApi
-from lab import Lab
+from lab import NODE_V4, Lab, node_config
 from manifests import CONTAINER, apply, delete, kustomize, objects_of
 from sandbox import public_directory, wait_until
 
@@ -191,6 +191,7 @@ def test_its_bill_inside(image: Image) -> None:
 # As a pod
 
 OVERLAYS = {'RuntimeDefault': [], 'Localhost': ['seccomp']}  # components beside those of host-frr
+OWN_FRR_CONF = {'name': 'frr', 'namespace': 'cosmolet', 'behavior': 'merge', 'files': ['frr.conf']}
 Start = Callable[..., tuple[Lab, ContainerPod]]
 
 
@@ -200,20 +201,23 @@ def start(kube: KubeApi, lab: Callable[..., Lab], image: Image, tmp_path: Path) 
     made: list[dict[str, Any]] = []
     pods: list[ContainerPod] = []
 
-    def make(components: list[str]) -> tuple[Lab, ContainerPod]:
+    def make(components: list[str], layout: str = 'host-frr', release: str = '8.4') -> tuple[Lab, ContainerPod]:
         overlay = tmp_path / 'overlay'
         overlay.mkdir()
         (overlay / 'kustomization.yaml').write_text(json.dumps({
-            'resources': [os.path.relpath(CONTAINER / 'kustomize/overlays/host-frr', overlay)],
-            'components': [os.path.relpath(CONTAINER / 'kustomize/components' / each, overlay) for each in components]}))
+            'resources': [os.path.relpath(CONTAINER / 'kustomize/overlays' / layout, overlay)],
+            'components': [os.path.relpath(CONTAINER / 'kustomize/components' / each, overlay) for each in components],
+            **({'configMapGenerator': [OWN_FRR_CONF]} if layout == 'sidecar-frr' else {})}))
+        (overlay / 'frr.conf').write_text(node_config().replace(f'router-id {NODE_V4}', 'router-id 192.0.2.99'))
         text = kustomize(overlay)
         made.extend(objects_of(text))
         kube.namespace('cosmolet')
         apply(kube, text)
         kube.node(NODE)
-        there = lab(node='8.4')
+        there = lab(node=release)
         kube.attach(there.node.namespace)
-        pods.append(ContainerPod(kube, there.node, tmp_path / 'pod', image.rootfs, image.config['Entrypoint']))
+        kind = SidecarPod if layout == 'sidecar-frr' else ContainerPod
+        pods.append(kind(kube, there.node, tmp_path / 'pod', image.rootfs, image.config['Entrypoint']))
         return there, pods[-1]
 
     kube.clean()
@@ -293,3 +297,34 @@ def test_without_root(start: Start, kube: KubeApi) -> None:
     lines = dict(line.split(':\t') for line in Path(f'/proc/{daemon.pid}/status').read_text().splitlines() if ':\t' in line)
     assert {int(lines[name], 16) for name in ('CapEff', 'CapPrm', 'CapBnd', 'CapInh', 'CapAmb')} == {0}
     assert not daemon.log_lines('level=warn'), daemon.tail()
+
+
+def test_frr_in_the_same_pod(start: Start, kube: KubeApi) -> None:
+    """sidecar-frr with an operator's own frr.conf: all its containers as one pod, and each of the two restarts alone."""
+    there, pod = start([], 'sidecar-frr', '10.3')
+    assert isinstance(pod, SidecarPod)
+    everything = {prefix for prefix in populate(kube, 2) if ':' in prefix}
+    pod.start()
+    there.tor.wait_for(everything, 30)
+    probe = pod.frr['readinessProbe']['exec']['command']
+    wait_until(lambda: pod.run_inside(*probe, container=pod.frr).returncode == 0, 5, 'FRR to be ready')
+    assert (pod.probe('livenessProbe'), pod.probe('readinessProbe')) == (200, 200)
+    assert_confined(there, pod)
+    assert f' bgp router-id {NODE_V4}\n' in there.node.vty('bgpd', 'show running-config')
+    assert f'\nhostname {NODE}\n' in pod.run_inside('cat', '/etc/frr/frr.conf', container=pod.frr).stdout
+
+    # The kubelet starts a container again without the init container. cosmolet's goes unnoticed.
+    mark = time.time()
+    assert pod.stop(signal.SIGKILL) == 128 + signal.SIGKILL
+    pod.start_container()
+    pod.wait_ready()
+    wait_announced(pod, everything)
+    time.sleep(1)  # for what must not come
+    assert there.tor.events(mark) == []
+
+    # FRR's finds its files, and what the one before has left in the directory of its sockets.
+    pod.kill_frr()
+    there.tor.wait_for(set(), 20)
+    pod.start_frr()
+    there.tor.wait_for(everything, 30)
+    wait_announced(pod, everything)
