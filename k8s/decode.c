@@ -174,3 +174,11 @@ bool decode_address(struct decode *d, const char *path, const char *text, struct
 	decode_problem(d, xasprintf("%s: \"%.60s\" is not an IP address", path, text));
 	return false;
 }
+
+bool decode_prefix(struct decode *d, const char *path, const char *text, struct prefix *out)
+{
+	if (prefix_parse(text, out))
+		return true;
+	decode_problem(d, xasprintf("%s: \"%.60s\" is no range of IP addresses", path, text));
+	return false;
+}

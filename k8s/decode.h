@@ -34,6 +34,9 @@ struct k8s_map decode_map(struct decode *d, const json_t *in, const char *path, 
 /* false: no address, which was noted as a problem. */
 must_check bool decode_address(
 	struct decode *d, const char *path, const char *text, struct prefix *out);
+/* The same of "ADDRESS/LEN". */
+must_check bool decode_prefix(
+	struct decode *d, const char *path, const char *text, struct prefix *out);
 
 void decode_fail(struct decode *d, const json_t *in, const char *key, char *text);
 void decode_problem(struct decode *d, char *text);

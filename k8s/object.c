@@ -100,6 +100,7 @@ static void node_deinit(struct k8s_node *node)
 	}
 	free(node->taints);
 	free(node->addresses);
+	free(node->pod_cidrs);
 }
 
 static void slice_deinit(struct k8s_endpointslice *slice)
@@ -382,6 +383,20 @@ static void read_node_addresses(struct decode *d, const json_t *status, struct k
 	}
 }
 
+static void read_pod_cidrs(struct decode *d, const json_t *spec, struct k8s_node *out)
+{
+	size_t n = decode_list(d, spec, "spec.podCIDRs");
+
+	out->pod_cidrs = n ? xcalloc(n, sizeof(*out->pod_cidrs)) : NULL;
+	for (size_t i = 0; i < n; i++) {
+		const char *text = decode_string_at(d, spec, "spec.podCIDRs", i);
+
+		if (text &&
+			decode_prefix(d, "spec.podCIDRs", text, &out->pod_cidrs[out->n_pod_cidrs]))
+			out->n_pod_cidrs++;
+	}
+}
+
 static void read_node(struct decode *d, const json_t *json, struct k8s_node *out)
 {
 	const json_t *spec = decode_object(d, json, "spec");
@@ -393,6 +408,7 @@ static void read_node(struct decode *d, const json_t *json, struct k8s_node *out
 		condition_is_true(d, find_condition(d, status, "NetworkUnavailable"));
 	read_taints(d, spec, out);
 	read_node_addresses(d, status, out);
+	read_pod_cidrs(d, spec, out);
 }
 
 /* "Consumers may" take the first one only (discovery/v1 Endpoint), and kube-proxy does. */

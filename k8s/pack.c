@@ -80,6 +80,7 @@ static void place_node(struct block *block, const struct k8s_node *from, struct 
 {
 	to->taints = PLACE(block, from->taints, from->n_taints);
 	to->addresses = PLACE(block, from->addresses, from->n_addresses);
+	to->pod_cidrs = PLACE(block, from->pod_cidrs, from->n_pod_cidrs);
 	for (size_t i = 0; i < from->n_taints; i++) {
 		char *key = place_text(block, from->taints[i].key);
 		char *effect = place_text(block, from->taints[i].effect);

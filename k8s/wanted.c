@@ -29,7 +29,7 @@ static const struct cut_wanted pod_status[] = {CUT_WHOLE("phase"), CUT_WHOLE("po
 
 static const struct cut_wanted taint[] = {CUT_WHOLE("key"), CUT_WHOLE("effect"), CUT_LAST};
 static const struct cut_wanted node_spec[] = {
-	CUT_WHOLE("unschedulable"), CUT_PART("taints", taint), CUT_LAST};
+	CUT_WHOLE("unschedulable"), CUT_PART("taints", taint), CUT_WHOLE("podCIDRs"), CUT_LAST};
 static const struct cut_wanted node_condition[] = {
 	CUT_WHOLE("type"), CUT_WHOLE("status"), CUT_LAST};
 static const struct cut_wanted node_status[] = {

@@ -229,6 +229,11 @@ static void touch(struct cluster *cluster, const struct k8s_object *object)
 	}
 }
 
+static bool prefixes_equal(const struct prefix *a, size_t n_a, const struct prefix *b, size_t n_b)
+{
+	return n_a == n_b && (!n_a || !memcmp(a, b, n_a * sizeof(*a)));
+}
+
 /* A pod's heartbeat changes its resourceVersion and nothing that matters here. */
 static bool pods_equal(const struct k8s_object *a, const struct k8s_object *b)
 {
@@ -237,8 +242,7 @@ static bool pods_equal(const struct k8s_object *a, const struct k8s_object *b)
 	return x->phase == y->phase && x->ready == y->ready &&
 	       !strcmp(x->ready_reason ? x->ready_reason : "",
 		       y->ready_reason ? y->ready_reason : "") &&
-	       x->n_ips == y->n_ips &&
-	       (!x->n_ips || !memcmp(x->ips, y->ips, x->n_ips * sizeof(*x->ips))) &&
+	       prefixes_equal(x->ips, x->n_ips, y->ips, y->n_ips) &&
 	       a->meta.deleting == b->meta.deleting && !strcmp(a->meta.uid, b->meta.uid);
 }
 
@@ -278,9 +282,8 @@ static bool nodes_equal(const struct k8s_object *a, const struct k8s_object *b)
 
 	return x->unschedulable == y->unschedulable && x->ready == y->ready &&
 	       x->network_unavailable == y->network_unavailable && taints_equal(x, y) &&
-	       x->n_addresses == y->n_addresses &&
-	       (!x->n_addresses || !memcmp(x->addresses, y->addresses,
-					   x->n_addresses * sizeof(*x->addresses))) &&
+	       prefixes_equal(x->addresses, x->n_addresses, y->addresses, y->n_addresses) &&
+	       prefixes_equal(x->pod_cidrs, x->n_pod_cidrs, y->pod_cidrs, y->n_pod_cidrs) &&
 	       a->meta.deleting == b->meta.deleting &&
 	       maps_equal(&a->meta.labels, &b->meta.labels) &&
 	       maps_equal(&a->meta.annotations, &b->meta.annotations);

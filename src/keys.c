@@ -44,8 +44,8 @@ const struct key keys[] = {
 		"Which addresses of a service are announced."},
 	{"services.allow", PREFIXES, AT(services_allow), "", NULL, 0, 0,
 		"`spec.externalIPs` inside these prefixes only; empty: none at all, since any "
-		"author of "
-		"a service may write any address there. Other addresses: empty allows all."},
+		"author of a service may write any address there; those of the node's own pods "
+		"never. Other addresses: empty allows all."},
 	{"services.load_balancer_classes", STRINGS, AT(services_classes), "*", NULL, 0, 0,
 		"Load balancer addresses of services of these classes; `*`: any, `\"\"`: without a "
 		"class."},

@@ -266,6 +266,20 @@ static bool is_node_address(const struct matter *matter)
 	return false;
 }
 
+/* Any author of a service may write any external IP. */
+static bool is_of_pods(const struct matter *matter)
+{
+	const struct k8s_object *node = matter->node;
+
+	if (!node || matter->verdict->kind != KIND_EXTERNAL_IP)
+		return false;
+	for (size_t i = 0; i < node->node.n_pod_cidrs; i++) {
+		if (prefix_contains(&node->node.pod_cidrs[i], &matter->verdict->address))
+			return true;
+	}
+	return false;
+}
+
 /* Of the node. */
 
 static bool is_tainted(const struct k8s_object *object, const char *key)
@@ -601,6 +615,9 @@ static const struct {
 	{{REASON_NODE_ADDRESS, "the address is none of the node's own",
 		 "the node's status.addresses"},
 		is_node_address},
+	{{REASON_POD_RANGE, "as an external IP it is none of the node's pods'",
+		 "the node's spec.podCIDRs"},
+		is_of_pods},
 	{{REASON_NOT_ALLOWED, "the address is allowed", "services.allow"}, is_not_allowed},
 	{{REASON_NODE_DRAINED, "the node is not drained", "announce.drain_on"}, is_drained},
 	{{REASON_NODE_EXCLUDED, "the node is not excluded from load balancing",

@@ -30,6 +30,7 @@ enum reason {
 	REASON_SPECIAL,       /* loopback, link-local, multicast */
 	REASON_NOT_ALLOWED,   /* outside services.allow */
 	REASON_NODE_ADDRESS,  /* it is an address of this node */
+	REASON_POD_RANGE,     /* an external IP out of the range of this node's pods */
 	REASON_NODE_EXCLUDED, /* label exclude-from-external-load-balancers */
 	REASON_NODE_DRAINED,  /* by one of announce.drain_on */
 	REASON_NODE_NETWORK,  /* NetworkUnavailable */

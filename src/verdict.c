@@ -24,6 +24,7 @@ static const char *const reason_words[N_REASONS] = {
 	[REASON_SPECIAL] = "special_address",
 	[REASON_NOT_ALLOWED] = "not_allowed",
 	[REASON_NODE_ADDRESS] = "node_address",
+	[REASON_POD_RANGE] = "pod_range",
 	[REASON_NODE_EXCLUDED] = "node_excluded",
 	[REASON_NODE_DRAINED] = "node_drained",
 	[REASON_NODE_NETWORK] = "node_network_unavailable",
@@ -200,6 +201,9 @@ char *verdict_text(const struct config *config, const struct verdict *verdict)
 		return xstrdup("it is a loopback, link-local, multicast or unspecified address");
 	case REASON_NOT_ALLOWED: return not_allowed_text(config);
 	case REASON_NODE_ADDRESS: return xstrdup("it is an address of this node itself");
+	case REASON_POD_RANGE:
+		return xstrdup("it is an external IP inside the range of this node's pods "
+			       "(the node's spec.podCIDRs)");
 	case REASON_NODE_EXCLUDED:
 		return xstrdup("the node has the label " NODE_LABEL_EXCLUDE
 			       " (announce.withdraw_on: exclude_label)");

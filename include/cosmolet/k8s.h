@@ -133,6 +133,8 @@ struct k8s_node {
 	size_t n_taints;
 	struct prefix *addresses; /* InternalIP and ExternalIP */
 	size_t n_addresses;
+	struct prefix *pod_cidrs; /* none, where the network plugin has ranges of its own */
+	size_t n_pod_cidrs;
 };
 
 struct k8s_endpoint {

@@ -170,6 +170,7 @@ class Model:
             'ip_mode_proxy': self.is_proxy(entry),
             'special_address': any(ipaddress.ip_address(address) in network for network in SPECIAL),
             'node_address': self.is_of_node(address),
+            'pod_range': kind == 'external_ip' and self.is_of_pods(address),
             'not_allowed': not self.is_allowed(kind, address),
         }.items() if true}
 
@@ -182,6 +183,10 @@ class Model:
     def is_of_node(self, address: str) -> bool:
         return self.node is not None and any(a['type'] in ('InternalIP', 'ExternalIP') and a['address'] == address
                                              for a in self.node.get('status', {}).get('addresses', []))
+
+    def is_of_pods(self, address: str) -> bool:
+        return self.node is not None and any(ipaddress.ip_address(address) in ipaddress.ip_network(text)
+                                             for text in self.node['spec'].get('podCIDRs', []))
 
     def is_allowed(self, kind: str, address: str) -> bool:
         allow = [ipaddress.ip_network(text) for text in self.services['allow']]
@@ -424,6 +429,11 @@ class ExternalEverywhere(Model):
 
 class NodesOwnAddresses(Model):
     def is_of_node(self, address: str) -> bool:
+        return False
+
+
+class ExternalAmongPods(Model):
+    def is_of_pods(self, address: str) -> bool:
         return False
 
 

@@ -39,6 +39,7 @@ V4 = [f'10.96.0.{i}' for i in range(1, 21)]
 V6 = [f'fd00:96::{i:x}' for i in range(1, 11)]
 BALANCED = ['198.18.0.1', '198.18.0.2', '198.18.0.3', '2001:db8:5::1', '2001:db8:5::2', *V4[:3]]
 EXTERNAL = ['203.0.113.1', '203.0.113.2', '203.0.113.3', '2001:db8:5::9', V4[0], '169.254.9.9', '127.0.0.9', 'fe80::9']
+OF_PODS = ['203.0.113.3/32', '10.244.0.0/24']  # nobody's addresses but an external IP
 OF_NODE = [V4[19], BALANCED[0]]  # at times the node says that they are its own
 TAG, DEGRADED_TAG, DRAIN_TAG, GOLD_TAG, SILVER_TAG, POLICY_TAG = 5000, 5900, 4713, 5100, 5200, 5300
 TAGS = [*(tag + i for tag in (TAG, GOLD_TAG, SILVER_TAG, POLICY_TAG) for i in range(9)), DEGRADED_TAG, DRAIN_TAG]
@@ -243,7 +244,8 @@ class Cluster:
         if seldom(0.03):
             meta['deletionTimestamp'] = '2030-01-01T00:00:00Z'
         taints = [{'key': key, 'effect': 'NoSchedule'} for key in (SCALE_DOWN, OUT_OF_SERVICE, 'example.com/other') if seldom()]
-        self.put({'apiVersion': 'v1', 'kind': 'Node', 'metadata': meta, 'spec': {'unschedulable': seldom(0.1), 'taints': taints},
+        self.put({'apiVersion': 'v1', 'kind': 'Node', 'metadata': meta,
+                  'spec': {'unschedulable': seldom(0.1), 'taints': taints, 'podCIDRs': OF_PODS},
                   'status': {'addresses': [{'type': 'Hostname', 'address': NODE}] + [
                       {'type': r.choice(['InternalIP', 'ExternalIP']), 'address': a} for a in OF_NODE if seldom(0.3)],
                       'conditions': [{'type': 'Ready', 'status': 'False' if seldom(0.08) else 'True'},

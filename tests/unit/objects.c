@@ -139,6 +139,9 @@ static void node_word(struct k8s_object *object, const char *word, const char *v
 		return;
 	if (!strcmp(word, "address")) {
 		add_prefix(&n->addresses, &n->n_addresses, value);
+	} else if (!strcmp(word, "pods")) {
+		n->pod_cidrs = xrealloc(n->pod_cidrs, (n->n_pod_cidrs + 1) * sizeof(*n->pod_cidrs));
+		ck_assert(prefix_parse(value, &n->pod_cidrs[n->n_pod_cidrs++]));
 	} else if (!strcmp(word, "taint")) {
 		n->taints = xrealloc(n->taints, (n->n_taints + 1) * sizeof(*n->taints));
 		n->taints[n->n_taints].key = xstrdup(value);

@@ -62,6 +62,7 @@ static void print_node(const struct k8s_node *node)
 	for (size_t i = 0; i < node->n_taints; i++)
 		fprintf(out, " taint=%s:%s", node->taints[i].key, node->taints[i].effect);
 	print_addresses("address", node->addresses, node->n_addresses);
+	print_addresses("pods", node->pod_cidrs, node->n_pod_cidrs);
 }
 
 static void print_slice(const struct k8s_endpointslice *slice)

@@ -328,7 +328,8 @@ START_TEST(a_node_touches_all_services_if_it_matters)
 		"label=zone:a address=192.0.2.1 unschedulable",
 		"label=zone:a address=192.0.2.1 network-unavailable",
 		"label=zone:a address=192.0.2.1 deleting",
-		"label=zone:a address=192.0.2.1 annotation=x:y"};
+		"label=zone:a address=192.0.2.1 annotation=x:y",
+		"label=zone:a address=192.0.2.1 pods=10.0.0.0/24"};
 
 	take(K8S_EVENT_OBJECT, 0, service("a/s", ""));
 	take(K8S_EVENT_OBJECT, 2, node("n", before));
@@ -375,7 +376,7 @@ int main(void)
 	tcase_add_test(tcase, a_list_of_namespaces_drops_the_others);
 	tcase_add_test(tcase, slices_are_found_by_their_service);
 	tcase_add_loop_test(tcase, pods_are_found_by_the_rarest_label, 0, 2);
-	tcase_add_loop_test(tcase, a_node_touches_all_services_if_it_matters, 0, 8);
+	tcase_add_loop_test(tcase, a_node_touches_all_services_if_it_matters, 0, 9);
 	tcase_add_test(tcase, remembers_which_selection_was_listed);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);

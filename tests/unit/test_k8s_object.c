@@ -190,7 +190,8 @@ static const struct {
 		"{\"metadata\":{\"name\":\"node-1\",\"labels\":{\"node.kubernetes.io/"
 		"exclude\":\"\"}},\"spec\":"
 		"{\"unschedulable\":true,\"taints\":[{\"key\":\"k\",\"effect\":\"NoSchedule\","
-		"\"timeAdded\":null},{}]},"
+		"\"timeAdded\":null},{}],\"podCIDR\":\"10.244.0.0/24\",\"podCIDRs\":"
+		"[\"10.244.0.0/24\",\"fd00:244::/64\"]},"
 		"\"status\":{\"conditions\":[{\"type\":\"NetworkUnavailable\",\"status\":\"True\"},"
 		"{\"type\":\"Ready\","
 		"\"status\":\"True\"}],\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"192.0."
@@ -198,7 +199,10 @@ static const struct {
 		"{\"type\":\"Hostname\",\"address\":\"node-1\"},{\"type\":\"ExternalIP\","
 		"\"address\":\"2001:db8::1\"}]}}",
 		"/node-1 label:node.kubernetes.io/exclude= unschedulable ready network-unavailable "
-		"taint=k:NoSchedule taint=: address=192.0.2.1/32 address=2001:db8::1/128"},
+		"taint=k:NoSchedule taint=: address=192.0.2.1/32 address=2001:db8::1/128 "
+		"pods=10.244.0.0/24 pods=fd00:244::/64"},
+	{K8S_NODES, "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"podCIDRs\":[\"10.244.0.1\"]}}",
+		"/x !spec.podCIDRs: \"10.244.0.1\" is no range of IP addresses"},
 	{K8S_NODES, "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"taints\":[1]}}",
 		"refused: spec.taints[0]: expected an object, found a number (taints)"},
 

@@ -141,6 +141,11 @@ static const struct {
 			    "fe80::1=special_address"},
 	{"the node's own address", "", WEB " lb=192.0.2.9", {WEB_POD " ready"}, "address=192.0.2.9",
 		.verdicts = "10.96.0.1=ready 192.0.2.9=node_address"},
+	{"the range of the node's pods", "services: {allow: [0.0.0.0/0, '::/0']}",
+		WEB " lb=10.0.0.7 external=10.0.0.7 external=fd00:1::7 external=10.0.1.7",
+		{WEB_POD " ready"}, "pods=10.0.0.0/24 pods=fd00:1::/64",
+		.verdicts = "10.96.0.1=ready 10.0.0.7=ready 10.0.0.7=pod_range "
+			    "fd00:1::7=pod_range 10.0.1.7=ready"},
 	/* classes */
 	{"a class is not ours", "services: {load_balancer_classes: [\"\"]}",
 		WEB " lb=192.0.2.1 class=other.io/lb", {WEB_POD " ready"},
