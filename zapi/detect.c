@@ -15,14 +15,14 @@
 
 #include "word.h"
 
-static enum detect_verdict refuse(struct detect *d)
+static void tell_what_was_seen(struct detect *d, const char *verdict)
 {
 	FILE *out = fmemopen(d->text, sizeof(d->text), "w");
 
 	d->text[0] = '\0';
 	if (!out)
-		return DETECT_REFUSED;
-	fprintf(out, "zebra is of a release that is not known: ERROR is message %u", d->error);
+		return;
+	fprintf(out, "%s: ERROR is message %u", verdict, d->error);
 	if (d->hello)
 		fprintf(out, ", HELLO %u", d->hello);
 	if (d->capabilities_size)
@@ -30,6 +30,11 @@ static enum detect_verdict refuse(struct detect *d)
 	if (d->vrf_add)
 		fprintf(out, ", VRF_ADD is %u with %u octets", d->vrf_add, d->vrf_add_size);
 	fclose(out);
+}
+
+static enum detect_verdict refuse(struct detect *d)
+{
+	tell_what_was_seen(d, "zebra is of a release that is not known");
 	return DETECT_REFUSED;
 }
 
@@ -122,14 +127,18 @@ enum detect_verdict detect_take(struct detect *d, const struct wire_frame *frame
 	return DETECT_REFUSED;
 }
 
-const char *detect_silence(struct detect *d)
+/* Its default VRF follows HELLO's answer at once: a message that we do not take for it is another
+ * release's. */
+bool detect_silence(struct detect *d)
 {
-	static const char *const awaited[] = {
-		[DETECT_PROBING] = "the probe",
-		[DETECT_GREETING] = "HELLO",
-		[DETECT_NAMING] = "HELLO with its default VRF",
-	};
-
-	snprintf(d->text, sizeof(d->text), "zebra did not answer %s in time", awaited[d->stage]);
-	return d->text;
+	switch (d->stage) {
+	case DETECT_PROBING:
+		snprintf(d->text, sizeof(d->text), "zebra did not answer the probe in time");
+		return false;
+	case DETECT_GREETING:
+		tell_what_was_seen(d, "zebra did not answer HELLO in time");
+		return false;
+	case DETECT_NAMING: refuse(d);
+	}
+	return true;
 }

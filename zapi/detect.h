@@ -36,5 +36,5 @@ void detect_begin(struct detect *detect, struct writer *w);
 /* Messages that are no answer to ours are passed over. */
 enum detect_verdict detect_take(
 	struct detect *detect, const struct wire_frame *frame, struct writer *w);
-/* What zebra has left unanswered, as a text for people; lives in *detect. */
-const char *detect_silence(struct detect *detect);
+/* Says in text what zebra has left unanswered. true: it is of a release that is not known. */
+bool detect_silence(struct detect *detect);

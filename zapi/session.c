@@ -355,7 +355,10 @@ static void on_phase_timer(struct loop_timer *timer)
 
 	switch (s->phase) {
 	case SESSION_WAITING: attempt(s); break;
-	case SESSION_DETECTING: lost(s, detect_silence(&s->detect)); break;
+	case SESSION_DETECTING:
+		s->n_unknown += detect_silence(&s->detect);
+		lost(s, s->detect.text);
+		break;
 	case SESSION_LEARNING: lost(s, "zebra did not tell its routes in time"); break;
 	case SESSION_READY:
 	case SESSION_OVER: break;
