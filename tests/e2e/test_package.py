@@ -46,6 +46,18 @@ def deb(package: Path) -> Path:
     return next(package.parent.glob('cosmolet_*.deb'))
 
 
+def next_version(deb: Path, to: Path) -> str:
+    """The same as a later version, in a file that replaces the old one; returns its number."""
+    with public_directory() as directory:
+        subprocess.run(['dpkg-deb', '--raw-extract', deb, directory / 'tree'], check=True)
+        control = directory / 'tree' / 'DEBIAN' / 'control'
+        version = re.search('^Version: (.*)', control.read_text(), re.M)
+        assert version
+        control.write_text(control.read_text().replace(version[0], f'{version[0]}+1'))
+        subprocess.run(['dpkg-deb', '--root-owner-group', '-Zgzip', '-z1', '--build', directory / 'tree', to], check=True, stdout=subprocess.DEVNULL)
+        return f'{version[1]}+1'
+
+
 @pytest.fixture(scope='module')
 def lab_with_machine(deb: Path) -> Iterator[tuple[Lab, Machine]]:
     with Lab() as lab:
@@ -86,7 +98,7 @@ def test_exposure(package: Path, deb: Path, tmp_path: Path) -> None:
     assert found and float(found[1]) <= EXPOSURE, done.stdout
 
 
-def test_on_a_host(lab_with_machine: tuple[Lab, Machine]) -> None:
+def test_on_a_host(lab_with_machine: tuple[Lab, Machine], deb: Path) -> None:
     lab, machine = lab_with_machine
     before = files(machine)
     machine.run('apt-get', '-qq', 'install', '--no-install-recommends', '/root/cosmolet.deb')
@@ -126,14 +138,19 @@ def test_on_a_host(lab_with_machine: tuple[Lab, Machine]) -> None:
     machine.run('systemctl', 'reload', 'cosmolet')
     wait_until(lambda: 'reading the configuration again' in machine.journal(), 10, 'the reload')
 
-    # Killed or restarted, nobody hears of it; a package that is installed again changes neither that nor the configuration.
+    # Killed or restarted, nobody hears of it; an upgrade changes neither that nor the configuration.
     mine, events = config.read_text(), lab.tor.events()
     machine.run('systemctl', 'kill', '--signal=KILL', 'cosmolet')
     wait_until(lambda: machine.show('cosmolet', 'MainPID', 'SubState') not in ({'MainPID': pid, 'SubState': 'running'},) and
                machine.show('cosmolet', 'SubState')['SubState'] == 'running', 10, 'a new life')
     second = machine.show('cosmolet', 'MainPID')['MainPID']
-    machine.run('apt-get', '-qq', 'install', '--reinstall', '--no-install-recommends', '/root/cosmolet.deb')
-    assert machine.show('cosmolet', 'MainPID')['MainPID'] not in (pid, second, '0') and config.read_text() == mine
+    version = next_version(deb, machine.path('/root/next.deb'))
+    machine.run('apt-get', '-qq', 'install', '--no-install-recommends', '/root/next.deb')
+    machine.path('/root/next.deb').unlink()
+    assert machine.run('dpkg-query', '-W', '-f', '${Version} ${Status}', 'cosmolet').stdout == f'{version} install ok installed'
+    third = machine.show('cosmolet', 'MainPID')['MainPID']
+    assert third not in (pid, second, '0') and config.read_text() == mine
+    assert not machine.run('readlink', f'/proc/{third}/exe').stdout.endswith(' (deleted)\n'), 'the old program'
     wait_until(lambda: machine.show('cosmolet', 'StatusText')['StatusText'] == '1 address announced', 10, 'its status')
     assert lab.tor.events() == events
 
