@@ -37,7 +37,6 @@
 #define WATCH_FLOOR_MS    1000 /* between the starts of two watches */
 #define WATCH_MIN_S       300
 #define WATCH_MAX_S       600
-#define WATCH_GRACE_S     30 /* past its own timeout */
 #define ANSWER_LIMIT_S    30
 #define LIST_LIMIT_S      600 /* who is slower than that does it on purpose */
 #define WATCH_GRACE_S     30  /* past its own timeout */
@@ -411,11 +410,10 @@ static void list_complete(struct reflector *reflector)
 static void list_refused(struct reflector *reflector, enum verdict verdict, const char *text,
 	const struct request_result *result)
 {
-	bool other_way = reflector->from != FROM_STORE || reflector->next_page;
-
 	if (refused(reflector, verdict, text))
 		return;
-	if ((verdict == VERDICT_EXPIRED || verdict == VERDICT_AHEAD) && other_way) {
+	if ((verdict == VERDICT_EXPIRED || verdict == VERDICT_AHEAD) &&
+		reflector->from != FROM_STORE) {
 		list_again(reflector, FROM_STORE);
 		return;
 	}

@@ -57,6 +57,7 @@ class FakeApi(ThreadingHTTPServer):
         self.history: list[tuple[int, str, bytes]] = []
         self.watchers: dict[str, list[queue.Queue[bytes | None]]] = {resource: [] for resource in RESOURCES.values()}
         self.faults: dict[tuple[str, str], Answer] = {}
+        self.page = 0  # so many objects of a list come at once; 0: all
         self.requests: list[str] = []
         self.compressible: list[str] = []  # those of which the answer may be compressed
         self.connections = 0
@@ -102,7 +103,7 @@ class FakeApi(ThreadingHTTPServer):
                 watcher.put(END if cleanly else CLOSE)
 
     def answer(self, resource: str, verb: str, answer: Answer) -> None:
-        """From now on, to every such request; verb: list, watch."""
+        """From now on, to every such request; verb: list, page (any but the first), watch."""
         self.faults[resource, verb] = answer
 
     def present(self, certificate: str, latest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> None:
@@ -140,14 +141,14 @@ class Handler(BaseHTTPRequestHandler):
             self.server.compressible.append(self.path)
         url = urlsplit(self.path)
         resource, query = url.path.rsplit('/', 1)[-1], parse_qs(url.query)
-        verb = 'watch' if 'watch' in query else 'list'
+        verb = 'watch' if 'watch' in query else 'page' if 'continue' in query else 'list'
         fault = self.server.faults.get((resource, verb))
         if fault:
             self.say(fault)
         elif resource not in self.server.store:
             self.say(Answer(404, status(404, 'NotFound')))
-        elif verb == 'list':
-            self._list(resource)
+        elif verb in ('list', 'page'):
+            self._list(resource, int(query.get('continue', '0')[0]))
         else:
             self._watch(resource, int(query['resourceVersion'][0]))
 
@@ -160,10 +161,13 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
         self.close_connection = answer.cut
 
-    def _list(self, resource: str) -> None:
+    def _list(self, resource: str, start: int) -> None:
         with self.server.lock:
-            body = json.dumps({'kind': 'List', 'apiVersion': 'v1', 'metadata': {'resourceVersion': str(self.server.version)},
-                               'items': list(self.server.store[resource].values())}).encode()
+            items = list(self.server.store[resource].values())
+            end = start + self.server.page if self.server.page else len(items)
+            more = {'continue': str(end)} if end < len(items) else {}
+            body = json.dumps({'kind': 'List', 'apiVersion': 'v1', 'items': items[start:end],
+                               'metadata': {'resourceVersion': str(self.server.version), **more}}).encode()
         if self.path in self.server.compressible:
             self.say(Answer(200, gzip.compress(body, 1), {'Content-Encoding': 'gzip'}))
         else:

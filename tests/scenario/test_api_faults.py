@@ -254,6 +254,42 @@ def test_history_forgotten(world: World) -> None:
     still_works(world)
 
 
+def test_list_in_pages(world: World) -> None:
+    """We do not ask for that; a server may do it all the same. What is on a later page is not gone after the first."""
+    world.api.put(pod('p2', 's0'))
+    wait_until(lambda: world.daemon.streams()['pods']['events'] == 3, 10, 'the pod', explain=world.daemon.tail)
+    world.api.page = 1
+    again(world)
+    lists = world.daemon.streams()['pods']['lists']
+    wait_until(lambda: world.daemon.streams()['pods']['lists'] > lists, 10, 'a new list', explain=world.daemon.tail)
+    assert [path.partition('continue=')[2] for path in world.api.requests if 'continue=' in path] == ['1', '2']
+    assert not warnings(world, 'cannot list')
+    still_works(world)
+
+
+def test_pages_expire(world: World) -> None:
+    """All begins anew, and in the end slowly; until it is whole, nothing is believed to be gone, and nothing lost that is."""
+    world.api.page = 1
+    world.api.answer('pods', 'page', Answer(410, status(410, 'Expired', 'The provided continue parameter is too old')))
+    lists, begin = world.api.count('list', 'pods'), time.monotonic()
+    again(world)
+    world.daemon.wait_log('level=warn', 'stream=pods', 'cannot list', 'HTTP 410: The provided continue parameter is too old')
+    time.sleep(1)
+    assert world.api.count('list', 'pods') - lists <= 4 + 4 * (time.monotonic() - begin)
+    assert not any('limit=' in path for path in world.api.requests)
+    with world.api.lock:
+        del world.api.store['pods']['p0']
+    assert world.daemon.states() == {p.split('/')[0]: 'announced' for p in EVERYTHING} and not world.lab.tor.events(world.mark)
+    world.api.heal()
+    world.lab.tor.wait_for(OF_P1)
+    assert all(e.kind == 'withdraw' and e.prefix not in OF_P1 for e in world.lab.tor.events(world.mark))
+
+
+def again(world: World) -> None:
+    """Pods are listed once more."""
+    world.api.send('pods', event('ERROR', json.loads(status(410, 'Expired'))), remember=False)
+
+
 HALF_LISTS: dict[str, Answer] = {
     'half a list': Answer(200, b'{"kind":"List","metadata":{"resourceVersion":"2000"},"items":[', cut=True),
     'complete as HTTP, but half a list': Answer(200, b'{"kind":"List","metadata":{"resourceVersion":"2000"},"items":['),

@@ -187,6 +187,24 @@ START_TEST(a_list_that_expires_between_pages_begins_anew)
 }
 END_TEST
 
+/* Of a server on which no page outlives the one before: slowly, not as fast as it answers. */
+START_TEST(pages_that_expire_at_once_are_no_storm)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		fake_api_ok(&api, "list services", FAKE_CLOSE,
+			"{\"metadata\":{\"resourceVersion\":\"7\",\"continue\":\"x\"},"
+			"\"items\":[" SVC("a", "3") "]}");
+		fake_api_answer(&api, "list services", FAKE_CLOSE, "HTTP/1.1 410 Gone",
+			STATUS("410", "Expired"));
+	}
+	start(NULL);
+	trace_until(&trace, "down services: cannot list services: HTTP 410: because");
+	trace_for(&trace, 500);
+	asked(ASK_LIST("0") "list services " SELECTOR "&continue=x token secret\n" ASK_STORE
+			    "list services " SELECTOR "&continue=x token secret\n");
+}
+END_TEST
+
 START_TEST(resumes_where_a_broken_connection_left_off)
 {
 	start_watching();
@@ -1221,6 +1239,7 @@ int main(void)
 	tcase_add_test(tests, four_streams_are_synced_together);
 	tcase_add_test(tests, pages_are_one_list);
 	tcase_add_test(tests, a_list_that_expires_between_pages_begins_anew);
+	tcase_add_test(tests, pages_that_expire_at_once_are_no_storm);
 	tcase_add_test(tests, resumes_where_a_broken_connection_left_off);
 	tcase_add_test(tests, half_an_object_and_a_clean_end_is_a_broken_watch);
 	tcase_add_test(tests, a_clean_end_is_no_news);
