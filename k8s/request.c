@@ -14,7 +14,8 @@
  * What comes for one request while curl reads for another goes to the first one's buffer. If that
  * is full, curl 7.88 keeps the rest, even the end of an answer, until something else comes on the
  * connection: in a quiet cluster a minute, of the first list for ever. So buffers are larger than
- * what comes at once; memory that is not used is not taken.
+ * what comes at once; memory that is not used is not taken. And if even so a list stops in the
+ * middle, we ask for something small, so that something comes.
  */
 #include "request.h"
 
@@ -29,7 +30,9 @@
 #define USER_AGENT       "cosmolet (+https://cosmolet.platformbuilds.io)"
 #define CONNECT_LIMIT_MS 10000L
 #define BUFFER_SIZE      1048576L /* see above */
-#define IDLE_TICK_MS     1000
+#define STALL_MS         2000     /* of a list that has begun to come */
+#define NUDGE_PATH       "/livez" /* whatever the answer */
+#define NUDGE_LIMIT_S    30
 
 struct requests {
 	struct loop *loop;
@@ -39,7 +42,8 @@ struct requests {
 	struct loop_job reap;
 	TAILQ_HEAD(, request) all;
 	struct mono last_byte;
-	bool renew; /* the connection is dead, as far as we can tell */
+	struct request *nudge; /* NULL: none is under way */
+	bool renew;            /* the connection is dead, as far as we can tell */
 };
 
 /* One socket of curl's. */
@@ -59,6 +63,8 @@ struct request {
 	struct loop_timer idle;
 	struct mono last_byte;
 	struct mono deadline;
+	bool begun;      /* what must come to an end, and shares its connection */
+	bool nudged;     /* since its last byte */
 	bool silent;     /* for too long */
 	bool overdue;    /* bytes came, but no end */
 	bool has_enough; /* the owner said so */
@@ -169,6 +175,7 @@ struct requests *requests_free(struct requests *requests)
 {
 	if (!requests)
 		return NULL;
+	request_cancel(requests->nudge);
 	curl_multi_cleanup(requests->multi);
 	loop_timer_stop(&requests->timer);
 	loop_job_stop(&requests->reap);
@@ -285,6 +292,49 @@ static void touch(struct request *request)
 {
 	request->last_byte = mono_now();
 	request->requests->last_byte = request->last_byte;
+	if (!request->nudged)
+		return;
+	request->nudged = false;
+	request_set_idle(request, request->options.idle);
+}
+
+static void ignore_open(void *data)
+{
+	(void)data;
+}
+
+static bool ignore_body(void *data, const char *bytes, size_t size)
+{
+	(void)data;
+	(void)bytes;
+	(void)size;
+	return true;
+}
+
+static void nudge_done(void *data, const struct request_result *result)
+{
+	struct requests *requests = data;
+
+	(void)result;
+	requests->nudge = NULL;
+}
+
+static void nudge(struct request *request)
+{
+	struct requests *requests = request->requests;
+	struct mono limit = mono_s(NUDGE_LIMIT_S);
+
+	request->nudged = true;
+	if (!requests->nudge)
+		requests->nudge = request_start(
+			requests, &(struct request_options){NUDGE_PATH, false, limit, limit,
+					  ignore_open, ignore_body, nudge_done, requests});
+}
+
+/* After what time without a byte there is something to do: to help on, or to give up. */
+static struct mono patience(const struct request *request)
+{
+	return request->begun && !request->nudged ? mono_ms(STALL_MS) : request->options.idle;
 }
 
 static void on_idle(struct loop_timer *timer)
@@ -296,6 +346,8 @@ static void on_idle(struct loop_timer *timer)
 	request->overdue = !mono_before(now, request->deadline);
 	if (!request->overdue &&
 		mono_before(now, mono_add(request->last_byte, request->options.idle))) {
+		if (!mono_before(now, mono_add(request->last_byte, patience(request))))
+			nudge(request);
 		request_set_idle(request, request->options.idle);
 		return;
 	}
@@ -308,9 +360,10 @@ static void on_idle(struct loop_timer *timer)
 /* Bytes do not move the timer, which would cost more than to look again when it is due. */
 void request_set_idle(struct request *request, struct mono idle)
 {
-	struct mono at = mono_add(request->last_byte, idle);
+	struct mono at;
 
 	request->options.idle = idle;
+	at = mono_add(request->last_byte, patience(request));
 	if (mono_before(request->deadline, at))
 		at = request->deadline;
 	loop_timer_at(request->requests->loop, &request->idle, at, on_idle);
@@ -322,6 +375,14 @@ static long status_of(struct request *request)
 
 	curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
 	return status;
+}
+
+static bool shares_connection(struct request *request)
+{
+	long version = 0;
+
+	curl_easy_getinfo(request->easy, CURLINFO_HTTP_VERSION, &version);
+	return version == CURL_HTTP_VERSION_2_0;
 }
 
 /* Called by curl for each line of a head; the empty one ends it. */
@@ -337,6 +398,10 @@ static size_t take_header(char *bytes, size_t size, size_t n, void *data)
 	request->foreign = !is_json(request);
 	if (request->foreign)
 		return 0;
+	if (request->options.compressed && shares_connection(request)) {
+		request->begun = true;
+		request_set_idle(request, request->options.idle);
+	}
 	request->options.open(request->options.data);
 	return size * n;
 }
