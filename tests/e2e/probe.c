@@ -5,6 +5,7 @@
  *
  *	probe [--server=URL]... KUBECONFIG NODE [NAMESPACE]...
  *
+ * In place of a KUBECONFIG, the directory of a service account is as in a pod.
  * It says "synced" once, "up STREAM", "down STREAM: WHY" and "problem TEXT" as they come, and with
  * each change of a pod its name, resource version and the time in ns at which the store had it. Of
  * its input, "dump" is answered by a line per object and "end"; "slices NAMESPACE/SERVICE..." wants
@@ -12,6 +13,7 @@
  */
 #include <assert.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "cluster.h"
@@ -146,6 +148,13 @@ static void on_input(struct loop_io *io, uint32_t ready)
 	assert(n < sizeof(text));
 }
 
+static bool is_directory(const char *path)
+{
+	struct stat found;
+
+	return stat(path, &found) == 0 && S_ISDIR(found.st_mode);
+}
+
 int main(int argc, char **argv)
 {
 	struct k8s_options options = {.annotation_prefix = "cosmolet.platformbuilds.io/"};
@@ -163,7 +172,10 @@ int main(int argc, char **argv)
 		return code;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	options.kubeconfig = argv[1];
+	if (is_directory(argv[1]))
+		options.service_account_dir = argv[1];
+	else
+		options.kubeconfig = argv[1];
 	options.node = argv[2];
 	options.namespaces = (const char *const *)argv + 3;
 	options.n_namespaces = (size_t)argc - 3;

@@ -22,9 +22,10 @@ from typing import Any, Callable, Iterable, Iterator
 import pytest
 from cluster import slice_of
 from cosmolet import BINARY, NODE
-from kube import ADDRESS, PORT, ApiError, KubeApi, ServiceAccount
+from kube import ADDRESS, ADDRESS6, PORT, ApiError, KubeApi, ServiceAccount
 from sandbox import Sandbox, connect, execute, wait_until
 
+AT_ONCE = 3  # requests that a server takes: as many as we send at first
 LONG = bool(os.environ.get('COSMOLET_TEST_LONG'))
 N_SERVICES, N_PODS, WRITERS = (10_000, 110, 6) if LONG else (300, 30, 3)
 CHURN = 20.0 if LONG else 3.0  # seconds of it, before and after a fault
@@ -38,15 +39,16 @@ Objects = set[tuple[str, str, str, str]]
 class Probe:
     """The program, in a network namespace that reaches the API server."""
 
-    def __init__(self, kube: KubeApi, kubeconfig: Path, *namespaces: str, servers: Iterable[str] = ()) -> None:
+    def __init__(self, kube: KubeApi, kubeconfig: Path, *namespaces: str, servers: Iterable[str] = (), ipv6: bool = False,
+                 environment: dict[str, str] | None = None) -> None:
         self.sandbox = Sandbox()
         self.namespace = self.sandbox.namespace('client')
-        kube.attach(self.namespace)
+        kube.attach(self.namespace, ipv6)
         self.lines: list[tuple[float, str]] = []
         self.process = self.sandbox.popen(
             self.namespace, [str(BINARY.parent / 'tests' / 'e2e' / 'probe'), *(f'--server={url}' for url in servers),
                              str(kubeconfig), NODE, *namespaces],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})})
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -335,6 +337,15 @@ def test_same_view(server: KubeApi, probe: Probe, fault: Callable[[KubeApi, Prob
     converges(server, probe, slices=True, timeout=5)
 
 
+def with_cluster(account: ServiceAccount, **changes: Any) -> Path:
+    """A kubeconfig that leads there by another way."""
+    config = account.directory / 'with-cluster.kubeconfig'
+    text = json.loads(account.kubeconfig.read_text())
+    text['clusters'][0]['cluster'].update(changes)
+    config.write_text(json.dumps(text))
+    return config
+
+
 def with_token_file(account: ServiceAccount) -> Path:
     """A kubeconfig that names the file of the token."""
     config = account.directory / 'with-file.kubeconfig'
@@ -400,8 +411,87 @@ def test_one_of_two_servers_dies(server: KubeApi) -> None:
     server.kill('apiserver2')
 
 
-def goes_and_comes_back(server: KubeApi, probe: Probe, end: Callable[[], None],
-                        start: Callable[[], subprocess.Popen[Any]]) -> subprocess.Popen[Any]:
+# Servers and ways to them that not everybody has
+
+@pytest.fixture(scope='module')
+def strict(server: KubeApi) -> Iterator[str]:
+    """Another server: it listens on IPv6, too, takes few requests at once, and sends one client of fifty away. Its URL."""
+    server.start('apiserver2', '--bind-address=::', f'--max-requests-inflight={AT_ONCE}', '--enable-priority-and-fairness=false',
+                 '--goaway-chance=0.02')
+    yield server.server.replace(str(PORT), str(PORT + 1))
+    server.kill('apiserver2')
+
+
+def test_sent_away(server: KubeApi, strict: str) -> None:
+    """By HTTP/2's GOAWAY: what is open stays, what comes next goes over another connection, and nothing is lost or asked twice."""
+    probe = Probe(server, server.service_account().kubeconfig, servers=[strict])
+    for stream in ('services', 'pods', 'nodes'):
+        probe.wait_for(f'up {stream}', 30)
+    begin = len(probe.lines)
+    for i in range(600):  # a list and a watch each
+        since = len(probe.lines)
+        probe.say(f'slices default/s{i % 2 + 1}')
+        probe.wait_for('up endpointslices', 5, since)
+        if i % 10 == 9 and len(peers(probe)) > 1:
+            break
+    assert len(peers(probe)) == 2
+    probe.say('slices default/s1')
+    server.request('PATCH', f'{SERVICES}/s0', {'metadata': {'labels': {'after': 'goaway'}}})
+    converges(server, probe, slices=True, timeout=5)
+    assert not [line for _, line in probe.lines[begin:] if line.startswith(('down', 'problem'))]
+    assert {'services 1 lists', 'pods 1 lists', 'nodes 1 lists'} < set(probe.dump()[1])
+    probe.close()
+
+
+def test_too_many_requests(server: KubeApi, strict: str) -> None:
+    """It is told why nothing comes, and nobody asks again before the second is over that the server wants."""
+    def curl(*arguments: str) -> list[str]:
+        return ['curl', '--silent', '--show-error', '--cacert', f'{server.directory}/ca.crt', *arguments]
+
+    def refused() -> int:
+        admin = ('--cert', f'{server.directory}/admin.crt', '--key', f'{server.directory}/admin.key')
+        metrics = execute(server.namespace_name, *curl(*admin, f'{strict}/metrics')).splitlines()
+        return sum(int(line.split()[-1]) for line in metrics if line.startswith('apiserver_request_terminations_total{code="429"')
+                   and any(f'resource="{of}"' in line for of in ('pods', 'nodes')))
+
+    account = server.service_account()
+    bearer = ('--header', f'Authorization: Bearer {account.token}')
+    future = f'{strict}{SERVICES}?resourceVersion={10 ** 9}'  # it waits 3 s for that
+    now = curl(*bearer, '--output', '/dev/null', '--write-out', '%{http_code}', strict + SERVICES)
+    holders: list[subprocess.Popen[Any]] = []
+
+    def busy() -> bool:
+        holders.append(server.sandbox.popen(server.namespace_name, curl(*bearer, *[future] * 3), stdout=subprocess.DEVNULL))
+        return execute(server.namespace_name, *now) == '429'
+
+    wait_until(busy, 8, 'the server to be busy')
+    before, begin = refused(), time.monotonic()
+    probe = Probe(server, account.kubeconfig, servers=[strict])
+    probe.wait_for(': HTTP 429: Too many requests, please try again later.', 4)
+    for holder in holders:
+        holder.kill()
+        holder.wait(10)
+    probe.wait_for('synced', 10)
+    assert refused() - before <= 2 * (1 + time.monotonic() - begin)
+    converges(server, probe)
+    probe.close()
+
+
+@pytest.mark.parametrize('kind', ['kubeconfig', 'name in the certificate', 'pod'])
+def test_over_ipv6(server: KubeApi, strict: str, kind: str) -> None:
+    account = server.service_account()
+    config, environment = account.directory, {'KUBERNETES_SERVICE_HOST': ADDRESS6, 'KUBERNETES_SERVICE_PORT': str(PORT + 1)}
+    if kind != 'pod':
+        name = {'tls-server-name': 'kubernetes.default.svc'} if kind != 'kubeconfig' else {}
+        config, environment = with_cluster(account, server=f'https://[{ADDRESS6}]:{PORT + 1}', **name), {}
+    probe = Probe(server, config, ipv6=True, environment=environment)
+    probe.wait_for('synced', 10)
+    converges(server, probe)
+    assert set(peers(probe)) == {f'[{ADDRESS6}]:{PORT + 1}'}
+    probe.close()
+
+
+def goes_and_comes_back(server: KubeApi, probe: Probe, end: Callable[[], None], start: Callable[[], Any]) -> Any:
     """What stands between the two: the watches go on from where they were. Returns what was started."""
     since, lists = len(probe.lines), probe.lists()
     end()
@@ -416,10 +506,7 @@ def goes_and_comes_back(server: KubeApi, probe: Probe, end: Callable[[], None],
 def test_through_a_proxy(server: KubeApi) -> None:
     """A real HTTP proxy, which goes away and comes back."""
     account = server.service_account()
-    text = json.loads(account.kubeconfig.read_text())
-    text['clusters'][0]['cluster']['proxy-url'] = f'http://{ADDRESS}:8888'
-    config = account.directory / 'with-proxy.kubeconfig'
-    config.write_text(json.dumps(text))
+    config = with_cluster(account, **{'proxy-url': f'http://{ADDRESS}:8888'})
     log, settings = account.directory / 'tinyproxy.log', account.directory / 'tinyproxy.conf'
     settings.write_text(f'Port 8888\nListen {ADDRESS}\nConnectPort {PORT}\nLogFile "{log}"\nLogLevel Connect\n')
 
@@ -441,16 +528,19 @@ def test_through_a_proxy(server: KubeApi) -> None:
 
 
 def connections(probe: Probe) -> int:
-    return len(execute(probe.namespace, 'ss', '--no-header', '--tcp', '--numeric', 'state', 'established').splitlines())
+    return len(peers(probe))
+
+
+def peers(probe: Probe) -> list[str]:
+    """Where its connections lead, one by one."""
+    lines = execute(probe.namespace, 'ss', '--no-header', '--tcp', '--numeric', 'state', 'established').splitlines()
+    return [line.split()[3] for line in lines]
 
 
 def test_over_http_1(server: KubeApi) -> None:
     """Something in front of the server ends TLS, and knows nothing of HTTP/2: a connection for each watch instead of one for all."""
     account, directory, port = server.service_account(), server.directory, PORT + 1000
-    text = json.loads(account.kubeconfig.read_text())
-    text['clusters'][0]['cluster']['server'] = f'https://{ADDRESS}:{port}'
-    config = account.directory / 'http-1.kubeconfig'
-    config.write_text(json.dumps(text))
+    config = with_cluster(account, server=f'https://{ADDRESS}:{port}')
     keys = f'cert={directory}/server.crt,key={directory}/server.key,verify=0'
     argv = ['socat', f'OPENSSL-LISTEN:{port},pf=ip4,bind={ADDRESS},reuseaddr,fork,{keys}',
             f'OPENSSL:{ADDRESS}:{PORT},cafile={directory}/ca.crt,commonname=localhost']

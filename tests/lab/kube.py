@@ -24,6 +24,7 @@ from sandbox import Sandbox, connect, in_namespace, ip, run, wait_until  # noqa:
 
 HERE = Path(__file__).resolve().parent
 ADDRESS, PORT = '203.0.113.254', 6443
+ADDRESS6 = 'fd00:6443::254'  # by links that were asked to have IPv6, of a server that listens there: --bind-address=::
 PORTS = {'apiserver': PORT, 'apiserver2': PORT + 1}
 SERVICE_RANGES = '10.96.0.0/12,fd00:96::/108'
 WATCH = ('get', 'list', 'watch')
@@ -66,6 +67,7 @@ class KubeApi:
             self.directory = self.sandbox.directory
             self.namespace_name = self.sandbox.namespace('kube')
             ip('-n', self.namespace_name, 'address', 'add', f'{ADDRESS}/32', 'dev', 'lo')
+            ip('-n', self.namespace_name, 'address', 'add', f'{ADDRESS6}/128', 'dev', 'lo')
             self._make_keys()
             self.start('etcd')
             self.start('apiserver')
@@ -84,8 +86,9 @@ class KubeApi:
 
     # Life of the servers: 'etcd', 'apiserver', and 'apiserver2' for those who want another one, on the next port
 
-    def start(self, server: str) -> None:
-        argv = self._etcd() if server == 'etcd' else self._apiserver(PORTS[server])
+    def start(self, server: str, *arguments: str) -> None:
+        """arguments: more flags for this one."""
+        argv = [*(self._etcd() if server == 'etcd' else self._apiserver(PORTS[server])), *arguments]
         with open(self.directory / f'{server}.log', 'ab') as log:
             # etcd refuses processors that it is less sure of, unless told.
             self._running[server] = self.sandbox.popen(
@@ -131,7 +134,7 @@ class KubeApi:
     def admin_kubeconfig(self) -> Path:
         return self.directory / 'admin.kubeconfig'
 
-    def attach(self, namespace: str) -> None:
+    def attach(self, namespace: str, ipv6: bool = False) -> None:
         """Lays a link, named kube, from another namespace (a lab's node) to the server."""
         near, far = (f'203.0.113.{128 + 2 * (self._links % 60) + end}' for end in (0, 1))
         link = f'link{self._links}'
@@ -141,6 +144,11 @@ class KubeApi:
             ip('-n', where, 'address', 'add', f'{address}/31', 'dev', name)
             ip('-n', where, 'link', 'set', name, 'up')
         ip('-n', namespace, 'route', 'add', f'{ADDRESS}/32', 'via', near)
+        if ipv6:
+            near, far = (f'fd00:6443::1:{2 * self._links + end:x}' for end in (0, 1))
+            ip('-n', self.namespace_name, 'address', 'add', f'{near}/127', 'dev', link)
+            ip('-n', namespace, 'address', 'add', f'{far}/127', 'dev', 'kube')
+            ip('-n', namespace, 'route', 'add', f'{ADDRESS6}/128', 'via', near)
 
     def service_account(self, name: str = 'cosmolet', namespace: str = 'cosmolet', rules: Iterable[dict[str, Any]] = RULES,
                         seconds: int = 3600) -> ServiceAccount:
@@ -321,7 +329,7 @@ class KubeApi:
 
     def _make_keys(self) -> None:
         """One authority, the server, the administrator. The authority's key signs tokens too: it is only a test."""
-        names = f'DNS:localhost,DNS:kubernetes.default.svc,IP:127.0.0.1,IP:::1,IP:{ADDRESS},IP:10.96.0.1'
+        names = f'DNS:localhost,DNS:kubernetes.default.svc,IP:127.0.0.1,IP:::1,IP:{ADDRESS},IP:{ADDRESS6},IP:10.96.0.1'
         self._certificate('ca', '/CN=lab-ca', 'basicConstraints=critical,CA:TRUE')
         self._certificate('server', '/CN=kube-apiserver', f'subjectAltName={names}', 'extendedKeyUsage=serverAuth', issuer='ca')
         self._certificate('admin', '/O=system:masters/CN=admin', 'extendedKeyUsage=clientAuth', issuer='ca')
