@@ -63,6 +63,7 @@ struct request {
 	struct loop_timer idle;
 	struct mono last_byte;
 	struct mono deadline;
+	bool sent;       /* as far as we have looked */
 	bool begun;      /* what must come to an end, and shares its connection */
 	bool nudged;     /* since its last byte */
 	bool silent;     /* for too long */
@@ -292,6 +293,7 @@ static void touch(struct request *request)
 {
 	request->last_byte = mono_now();
 	request->requests->last_byte = request->last_byte;
+	request->sent = true;
 	if (!request->nudged)
 		return;
 	request->nudged = false;
@@ -331,10 +333,27 @@ static void nudge(struct request *request)
 					  ignore_open, ignore_body, nudge_done, requests});
 }
 
-/* After what time without a byte there is something to do: to help on, or to give up. */
+/*
+ * After what time without a byte there is something to do: to look whether it is on its way, to
+ * help it on, or to give it up.
+ */
 static struct mono patience(const struct request *request)
 {
+	if (!request->sent)
+		return mono_ms(CONNECT_LIMIT_MS);
 	return request->begun && !request->nudged ? mono_ms(STALL_MS) : request->options.idle;
+}
+
+/*
+ * Requests wait for the connection that the first of them makes. If that one fails, curl would let
+ * the next one try for just as long, and at the same server.
+ */
+static bool is_sent(struct request *request)
+{
+	curl_off_t after = 0;
+
+	(void)curl_easy_getinfo(request->easy, CURLINFO_PRETRANSFER_TIME_T, &after);
+	return after > 0;
 }
 
 static void on_idle(struct loop_timer *timer)
@@ -343,6 +362,11 @@ static void on_idle(struct loop_timer *timer)
 	struct requests *requests = request->requests;
 	struct mono now = mono_now();
 
+	request->sent = request->sent || is_sent(request);
+	if (!request->sent) {
+		finish(request, CURLE_OPERATION_TIMEDOUT);
+		return;
+	}
 	request->overdue = !mono_before(now, request->deadline);
 	if (!request->overdue &&
 		mono_before(now, mono_add(request->last_byte, request->options.idle))) {

@@ -40,10 +40,13 @@ class Probe:
     """The program, in a network namespace that reaches the API server."""
 
     def __init__(self, kube: KubeApi, kubeconfig: Path, *namespaces: str, servers: Iterable[str] = (), ipv6: bool = False,
-                 environment: dict[str, str] | None = None) -> None:
+                 environment: dict[str, str] | None = None, swallows: int = 0) -> None:
+        """swallows: a port that packets do not come back from."""
         self.sandbox = Sandbox()
         self.namespace = self.sandbox.namespace('client')
         kube.attach(self.namespace, ipv6)
+        if swallows:
+            filtered(self, 'input', 'drop', swallows)
         self.lines: list[tuple[float, str]] = []
         self.process = self.sandbox.popen(
             self.namespace, [str(BINARY.parent / 'tests' / 'e2e' / 'probe'), *(f'--server={url}' for url in servers),
@@ -254,10 +257,10 @@ def etcd_killed(kube: KubeApi, probe: Probe) -> None:
     kube.start('etcd')
 
 
-def filtered(probe: Probe, way: str, action: str) -> None:
+def filtered(probe: Probe, way: str, action: str, number: int = PORT) -> None:
     port = {'input': 'sport', 'output': 'dport'}[way]
     execute(probe.namespace, 'nft', f'add table inet t; add chain inet t {way} {{ type filter hook {way} priority 0; }};'
-                                    f'add rule inet t {way} tcp {port} {PORT} {action}')
+                                    f'add rule inet t {way} tcp {port} {number} {action}')
 
 
 def unfiltered(probe: Probe) -> None:
@@ -414,7 +417,17 @@ def test_one_of_two_servers_dies(server: KubeApi) -> None:
 # Servers and ways to them that not everybody has
 
 @pytest.fixture(scope='module')
-def strict(server: KubeApi) -> Iterator[str]:
+def lost(server: KubeApi) -> Iterator[Probe]:
+    """Of its two servers the first never answers. That takes 10 s to find out, so the test of it comes last."""
+    probe = Probe(server, server.service_account().kubeconfig, servers=[f'https://{ADDRESS}:{PORT + 2}', server.server],
+                  swallows=PORT + 2)
+    probe.lines.append((time.monotonic(), 'begin'))
+    yield probe
+    probe.close()
+
+
+@pytest.fixture(scope='module')
+def strict(server: KubeApi, lost: Probe) -> Iterator[str]:
     """Another server: it listens on IPv6, too, takes few requests at once, and sends one client of fifty away. Its URL."""
     server.start('apiserver2', '--bind-address=::', f'--max-requests-inflight={AT_ONCE}', '--enable-priority-and-fairness=false',
                  '--goaway-chance=0.02')
@@ -489,6 +502,15 @@ def test_over_ipv6(server: KubeApi, strict: str, kind: str) -> None:
     converges(server, probe)
     assert set(peers(probe)) == {f'[{ADDRESS6}]:{PORT + 1}'}
     probe.close()
+
+
+def test_server_that_swallows(server: KubeApi, lost: Probe) -> None:
+    """After the time that a connection may take, the other server is tried."""
+    begin = lost.wait_for('begin', 0)
+    told = lost.wait_for('down services: cannot list services: cannot connect: no answer for 10 s', 15)
+    assert 9.8 < told - begin < 13
+    assert lost.wait_for('synced', 10) - told < 4
+    converges(server, lost)
 
 
 def goes_and_comes_back(server: KubeApi, probe: Probe, end: Callable[[], None], start: Callable[[], Any]) -> Any:
