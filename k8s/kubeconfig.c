@@ -258,18 +258,31 @@ static void check_plain(struct kube *kube, const json_t *cluster, const struct a
 			"server: http:// would show the credentials to the network; use https://");
 }
 
-static void read_cluster(struct kube *kube, const json_t *cluster, struct auth *out)
+/*
+ * It may hold a password, so it is never shown. By socks5 kubectl means that the proxy looks up the
+ * server's name, who may be the only one to know it; to curl this is socks5h.
+ */
+static void read_proxy(struct kube *kube, const json_t *cluster, struct auth *out)
 {
 	const char *proxy = get(kube, cluster, "proxy-url");
 
+	if (!proxy)
+		return;
+	if (starts(proxy, "http://") || starts(proxy, "https://"))
+		out->proxy = xstrdup(proxy);
+	else if (starts(proxy, "socks5://"))
+		out->proxy = xasprintf("socks5h%s", proxy + strlen("socks5"));
+	else
+		fail_at(kube, place_of(kube, cluster, "proxy-url"),
+			"proxy-url: expected http://, https:// or socks5://");
+}
+
+static void read_cluster(struct kube *kube, const json_t *cluster, struct auth *out)
+{
 	read_server(kube, cluster, out);
 	read_pem(kube, cluster, "certificate-authority", &out->ca);
 	str_set(&out->tls_server_name, get(kube, cluster, "tls-server-name"));
-	str_set(&out->proxy, proxy);
-	if (proxy && !starts(proxy, "http://") && !starts(proxy, "https://") &&
-		!starts(proxy, "socks5://"))
-		fail_at(kube, place_of(kube, cluster, "proxy-url"),
-			"proxy-url: expected http://, https:// or socks5://");
+	read_proxy(kube, cluster, out);
 	out->insecure = get_bool(kube, cluster, "insecure-skip-tls-verify");
 	if (out->insecure)
 		out->warning =

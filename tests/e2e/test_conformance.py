@@ -18,12 +18,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator
+from urllib.parse import quote
 
 import pytest
 from cluster import slice_of
 from cosmolet import BINARY, NODE
 from kube import ADDRESS, ADDRESS6, PORT, ApiError, KubeApi, ServiceAccount
 from sandbox import Sandbox, connect, execute, wait_until
+from socks import Socks
 
 AT_ONCE = 3  # requests that a server takes: as many as we send at first
 LONG = bool(os.environ.get('COSMOLET_TEST_LONG'))
@@ -502,6 +504,30 @@ def test_over_ipv6(server: KubeApi, strict: str, kind: str) -> None:
     converges(server, probe)
     assert set(peers(probe)) == {f'[{ADDRESS6}]:{PORT + 1}'}
     probe.close()
+
+
+def test_through_socks(server: KubeApi) -> None:
+    """It looks up the server's name, and wants a password, which nobody gets to see."""
+    name, account, words = 'kubernetes.default.svc', server.service_account(), 'pass:word'
+    proxy = Socks(server.namespace_name, ADDRESS, 1080, {name: ADDRESS}, 'user', words)
+    probes = []
+    for password in (words, 'wrong'):
+        url = f'socks5://user:{quote(password)}@{ADDRESS}:1080'
+        probes.append(Probe(server, with_cluster(account, **{'server': f'https://{name}:{PORT}', 'proxy-url': url})))
+        probes[-1].wait_for('synced' if password == words else 'down services: cannot list services: User was rejected by', 10)
+    probe = probes[0]
+    converges(server, probe)
+    assert set(proxy.asked) == {(name, PORT)} and set(peers(probe)) == {f'{ADDRESS}:1080'}
+
+    def start() -> None:
+        nonlocal proxy
+        proxy = Socks(server.namespace_name, ADDRESS, 1080, {name: ADDRESS}, 'user', words)
+
+    goes_and_comes_back(server, probe, lambda: proxy.close(), start)
+    for each in probes:
+        each.close()
+        assert not [line for _, line in each.lines if 'word' in line or 'wrong' in line]
+    proxy.close()
 
 
 def test_server_that_swallows(server: KubeApi, lost: Probe) -> None:

@@ -92,7 +92,7 @@ START_TEST(reads_what_is_given_in_place)
 		ck_abort_msg("%s", error);
 	ck_assert_str_eq(auth.server, "https://10.0.0.1:6443");
 	ck_assert_str_eq(auth.tls_server_name, "kubernetes");
-	ck_assert_str_eq(auth.proxy, "socks5://127.0.0.1:1080");
+	ck_assert_str_eq(auth.proxy, "socks5h://127.0.0.1:1080"); /* to curl */
 	ck_assert_str_eq(auth.token.text, "abc.def");
 	ck_assert_str_eq(auth.ca.text, PEM);
 	ck_assert_str_eq(auth.certificate.text, PEM);
