@@ -114,6 +114,17 @@ class Cosmolet:
         lines = self.get('/metrics')[1].splitlines()
         return sum(float(line.rpartition(' ')[2]) for line in lines if line.startswith(f'cosmolet_{name}{{') and label in line)
 
+    def descriptors(self) -> int:
+        assert self.process
+        return len(list(Path(f'/proc/{self.process.pid}/fd').iterdir()))
+
+    def resident(self) -> int:
+        """Octets of memory in use; 0 of a build with sanitizers, which keep what is freed."""
+        assert self.process
+        if b'__asan_init' in self.binary.read_bytes():
+            return 0
+        return int(Path(f'/proc/{self.process.pid}/statm').read_text().split()[1]) * os.sysconf('SC_PAGESIZE')
+
     def sent(self) -> int:
         """ZAPI messages that it has sent since its start."""
         return int(self.total('zapi_messages_total', 'direction="out"'))

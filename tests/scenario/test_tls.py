@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import ssl
 import subprocess
 import threading
 import time
@@ -12,7 +14,7 @@ from typing import Any, Iterator
 import pytest
 from cosmolet import Cosmolet, pod, service
 from lab import Lab
-from sandbox import wait_until
+from sandbox import connect, wait_until
 
 V4 = '10.96.0.10'
 URL = 'https://127.0.0.1:9474'
@@ -132,6 +134,46 @@ def test_the_commands(stage: Stage) -> None:
     assert V4 in stage.daemon.command('why', V4, *config).stdout
     done = stage.daemon.command('status', '--http', '127.0.0.1:9474')
     assert done.returncode == 1 and 'this port speaks TLS' in done.stderr
+
+
+def test_stalled_handshakes(stage: Stage) -> None:
+    """Who says nothing, half a ClientHello, or an octet a second, has five seconds and keeps nobody out; then all is as before."""
+    daemon, lab = stage.daemon, stage.lab
+
+    def hello() -> bytes:
+        out = ssl.MemoryBIO()
+        with contextlib.suppress(ssl.SSLWantReadError):
+            trusting().wrap_bio(ssl.MemoryBIO(), out).do_handshake()
+        return out.read()
+
+    def trusting() -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(stage.ca.certificate))
+
+    before, memory = daemon.descriptors(), daemon.resident()
+    with contextlib.ExitStack() as held:
+        began = time.monotonic()
+        plain = connect(lab.node.namespace, '127.0.0.1', 9474, 5)
+        drip = held.enter_context(trusting().wrap_socket(plain, server_hostname='127.0.0.1'))
+        half = hello()[:100]
+        stalled = [held.enter_context(connect(lab.node.namespace, '127.0.0.1', 9474, 5)) for _ in range(400)]
+        for s in stalled[::2]:
+            with contextlib.suppress(OSError):  # one that has given way to a later one
+                s.send(half)
+        for octet, wanted in zip(b'GET ', ([], [pod('web-1', 'web')]) * 2):
+            drip.send(bytes([octet]))
+            begin = time.monotonic()
+            assert stage.curl('/livez')[0] == 200 and time.monotonic() - begin < 1
+            assert daemon.descriptors() <= before + 256 + 10 and daemon.resident() < memory + (32 << 20)
+            daemon.manifest('web', service('web', [V4]), *wanted)
+            lab.tor.wait_for({f'{V4}/32'} if wanted else set(), 2)
+            time.sleep(max(0, begin + 1 - time.monotonic()))
+        drip.settimeout(3)
+        with contextlib.suppress(ConnectionResetError):
+            assert drip.recv(1) == b''
+        assert 4.5 < time.monotonic() - began < 7
+        wait_until(lambda: daemon.descriptors() <= before, 5, 'the descriptors',
+                   explain=lambda: f'{daemon.descriptors()}, at first {before}')
+        assert daemon.resident() < memory + (16 << 20)
 
 
 def test_certificates_are_replaced(stage: Stage) -> None:
