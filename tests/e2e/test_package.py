@@ -54,7 +54,8 @@ def next_version(deb: Path, to: Path) -> str:
         version = re.search('^Version: (.*)', control.read_text(), re.M)
         assert version
         control.write_text(control.read_text().replace(version[0], f'{version[0]}+1'))
-        subprocess.run(['dpkg-deb', '--root-owner-group', '-Zgzip', '-z1', '--build', directory / 'tree', to], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(['dpkg-deb', '--root-owner-group', '-Zgzip', '-z1', '--build', directory / 'tree', to], check=True,
+                       stdout=subprocess.DEVNULL)
         return f'{version[1]}+1'
 
 

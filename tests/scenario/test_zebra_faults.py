@@ -83,8 +83,9 @@ BEHAVIOURS: dict[str, tuple[Callable[[socket.socket, bytes], Any], str]] = {
     'never answers': (lambda c, first: c.recv(1), 'did not answer the probe'),
     'contradicts itself': (lambda c, first: (c.sendall(error(ERROR_84, 1)), c.recv(100), c.sendall(message(19, bytes(10))),
                                              c.sendall(message(34, bytes(76)))), 'VRF_ADD is 34'),
-    'tells its VRFs by another number': (lambda c, first: (c.sendall(error(ERROR_84, 1)), c.recv(100), c.sendall(message(19, bytes(10))),
-                                                           c.sendall(message(35, bytes(76))), c.recv(1)), 'CAPABILITIES has 10 octets'),
+    'tells its VRFs by another number': (
+        lambda c, first: (c.sendall(error(ERROR_84, 1)), c.recv(100), c.sendall(message(19, bytes(10))),
+                          c.sendall(message(35, bytes(76))), c.recv(1)), 'CAPABILITIES has 10 octets'),
 }
 # Each time that one of these was met is counted.
 UNKNOWN = {'is of a release that is not known', 'knows no HELLO', 'has capabilities of no release', 'contradicts itself',
