@@ -236,7 +236,9 @@ def test_tls() -> None:
         'tls_certificate_file': f'{SECRET}/tls.crt', 'tls_key_file': f'{SECRET}/tls.key', 'client_ca_file': f'{SECRET}/ca.crt'}
     (endpoint,) = yaml.safe_load(files['podmonitor.yaml'])['spec']['podMetricsEndpoints']
     assert endpoint['scheme'] == 'https' and endpoint['tlsConfig']['serverName'] == 'cosmolet'
+    assert endpoint['honorLabels'] is True
     (endpoint,) = yaml.safe_load(files['servicemonitor.yaml'])['spec']['endpoints']
+    assert endpoint['honorLabels'] is True
     assert endpoint['scheme'] == 'https' and endpoint['authorization'] == {'credentials': {'name': 'token', 'key': 'token'}}
     assert 'https' not in ''.join(text for name, text in rendered(GOOD['watched']).items() if 'monitor.' in name)
 

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
+import yaml
 from cosmolet import NODE, Cosmolet, pod, service
 from lab import DEGRADED_TAG, Lab
 from sandbox import connect, wait_until
 
+POD_MONITOR = Path(__file__).resolve().parents[2] / 'container/kustomize/components/pod-monitor/podmonitor.yaml'
 V4, V6 = '10.96.0.10', 'fd00:96::10'
 UP = {V4: 'announced', V6: 'announced'}
 OPENMETRICS = 'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,' \
@@ -184,10 +186,15 @@ def test_propagation(daemon: Cosmolet, network: Lab) -> None:
 
 @contextlib.contextmanager
 def prometheus(daemon: Cosmolet, port: int = 9090) -> Iterator[Any]:
-    """One that scrapes the daemon twice a second, in its namespace; yields what answers a query with values by labels."""
+    """One that scrapes the daemon twice a second, in its namespace; yields what answers a query with values by labels.
+
+    What it scrapes it labels as the operator does for our PodMonitor.
+    """
+    (endpoint,) = yaml.safe_load(POD_MONITOR.read_text())['spec']['podMetricsEndpoints']
     config = daemon.directory / 'prometheus.yml'
     config.write_text(json.dumps({'global': {'scrape_interval': '500ms'}, 'scrape_configs': [
-        {'job_name': 'cosmolet', 'static_configs': [{'targets': ['127.0.0.1:9474']}]}]}))
+        {'job_name': 'cosmolet', 'honor_labels': endpoint.get('honorLabels', False), 'static_configs': [
+            {'targets': ['127.0.0.1:9474'], 'labels': {'namespace': 'kube-system', 'pod': 'cosmolet-x', 'container': 'cosmolet'}}]}]}))
     log = (daemon.directory / 'prometheus.log').open('wb')
     process = daemon.node.popen(['prometheus', f'--config.file={config}', f'--web.listen-address=127.0.0.1:{port}',
                                  f'--storage.tsdb.path={daemon.directory / "tsdb"}'], stdout=log, stderr=log)

@@ -167,7 +167,9 @@ def test_every_query_has_an_answer(cosmolet: Path, lab: Callable[..., Lab], tmp_
             made.node.kill('zebra')
             wait_until(lambda: query(rules()['CosmoletZebraDown']['expr']), 10, 'zebra to be missed')
             wait_until(lambda: len(query(rules()['CosmoletVipNotConfirmed']['expr'])) == 2, 10, 'both addresses to be missed')
-            wait_until(lambda: query(rules()['CosmoletVipAnnouncedByNobody']['expr']), 10, 'nobody to announce')
+            found = wait_until(lambda: query(rules()['CosmoletVipAnnouncedByNobody']['expr']), 10, 'nobody to announce')
+            assert {(labels['namespace'], labels['service']) for labels, _ in found} == {('default', 'web')}
+            assert not any('namespace' in labels for labels, _ in query('cosmolet_watch_connected'))
     finally:
         daemon.close()
 

@@ -86,6 +86,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- /* Of a monitor's values, and whether the port speaks TLS. */}}
 {{- define "cosmolet.monitorEndpoint" -}}
 port: metrics
+honorLabels: true # the namespace of a service is not that of the pod
 {{- if .tls }}
 scheme: https
 {{- end }}
