@@ -236,10 +236,9 @@ def clock_jumps(world: World) -> Iterator[None]:
     for jump in ('+3600s', '-3600s'):
         offset.write_text(jump)
         mark = time.time()
-        for ready in (False, True):
-            set_ready(world.kube, f'p{CHURNING[0]}', ready)
-            time.sleep(0.3)
-        wait_until(lambda: {e.kind for e in world.lab.tor.events(mark)} >= {'announce', 'withdraw'}, 5, f'life after {jump}')
+        for kind in ('withdraw', 'announce'):
+            set_ready(world.kube, f'p{CHURNING[0]}', kind == 'announce')
+            wait_until(lambda: any(e.kind == kind for e in world.lab.tor.events(mark)), 10, f'{kind} after {jump}')
     yield
     world.daemon.kill()
     for name in ('LD_PRELOAD', 'FAKETIME_TIMESTAMP_FILE', 'FAKETIME_NO_CACHE', 'FAKETIME_DONT_FAKE_MONOTONIC'):
