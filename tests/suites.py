@@ -28,6 +28,7 @@ LEGITIMATE_SKIP = 'cannot give it now'  # a release of FRR, at this mirror (test
 FRR_84 = '(not frr- or frr-8.4)'
 AT_ONCE = ['-n', '4']  # for --quick: they mostly wait, but their times are only worth measuring one by one
 BY_FILE = ('-n', '3', '--dist', 'loadscope')  # labs of a file are shared by its tests
+TWO = ('-n', '2')
 BY_FILE_2 = ('-n', '2', '--dist', 'loadscope')  # where each has an API server as well
 
 
@@ -244,7 +245,7 @@ class Run:
 
     def bench(self, suite: Suite) -> None:
         if self.prepare('build', suite):
-            self.pytest(suite, 'bench')
+            self.pytest(suite, 'bench', at_once=() if self.arguments.long else TWO)  # the short form only shows that they run
 
     # What they are made of.
 
