@@ -19,7 +19,8 @@ SELECTOR = {'matchLabels': {'*': 'string'}}
 RELABELINGS = [{'action': 'string', 'sourceLabels': ['string'], 'targetLabel': 'string', 'regex': 'string'}]
 ENDPOINTS = [{'port': 'string', 'scheme': 'string', 'interval': 'string', 'scrapeTimeout': 'string',
               'tlsConfig': {'ca': {'secret': SECRET_KEY}, 'serverName': 'string', 'insecureSkipVerify': 'boolean'},
-              'authorization': {'credentials': SECRET_KEY}, 'relabelings': RELABELINGS, 'metricRelabelings': RELABELINGS}]
+              'authorization': {'credentials': SECRET_KEY}, 'honorLabels': 'boolean',
+              'relabelings': RELABELINGS, 'metricRelabelings': RELABELINGS}]
 
 # Kinds of other people's operators: group, version, plural, and of the specs the fields that our objects have, as the CRDs of
 # those operators name them.

@@ -265,7 +265,7 @@ def test_a_look_at_a_large_cluster(daemon: Cosmolet, network: Lab) -> None:
     print(f'{more_turns:.0f} turns, {1000 * more_seconds:.0f} ms of the processor')
     assert [a['address'] for a in found] == [V4, *(f'10.97.{i >> 8}.{i & 255}' for i in range(n))]
     assert sum(a['why'].startswith('0 of 1 pods on this node') for a in found) == n // 2
-    assert more_turns > 8 and more_seconds < 0.6
+    assert more_turns > 8 and more_seconds < 2  # each service with each pod would take many
     slow_readers(daemon, network, len(daemon.get('/status')[1]))
 
 
