@@ -43,13 +43,15 @@ static size_t still_bound(const struct loopback *loopback)
 	return status.n_bound;
 }
 
-/* Turns once; returns how long that took. */
-static double turn(struct loop *loop)
+/* Turns once; *longest is of all turns. */
+static void turn(struct loop *loop, double *longest)
 {
 	struct mono before = mono_now();
+	double seconds;
 
 	loop_turn(loop, -1);
-	return mono_to_s(mono_sub(mono_now(), before));
+	seconds = mono_to_s(mono_sub(mono_now(), before));
+	*longest = MAX(*longest, seconds);
 }
 
 static void report(const char *verb, struct mono since, double longest)
@@ -68,7 +70,7 @@ static void bind_and_unbind(struct loop *loop, struct loopback *loopback, size_t
 		loopback_add(loopback, &address);
 	}
 	while (n_bound + n_failed < n)
-		longest = MAX(longest, turn(loop));
+		turn(loop, &longest);
 	report("add", since, longest);
 
 	since = mono_now();
@@ -79,7 +81,7 @@ static void bind_and_unbind(struct loop *loop, struct loopback *loopback, size_t
 		loopback_remove(loopback, &address);
 	}
 	while (still_bound(loopback))
-		longest = MAX(longest, turn(loop));
+		turn(loop, &longest);
 	report("remove", since, longest);
 }
 
