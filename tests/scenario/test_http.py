@@ -152,20 +152,23 @@ ATTACKS = {
 
 
 class Probes:
-    """What kubelet does, ten times a second; as a context manager, that they all were answered within a second."""
+    """What kubelet does, ten times a second; as a context manager. It restarts what fails to answer three times in a row."""
 
     def __init__(self, daemon: Cosmolet) -> None:
         self.daemon = daemon
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._run)
         self.times: list[float] = []
-        self.wrong: list[int] = []
+        self.wrong: list[int] = []  # the status of each that was not answered well, 0 without one
+        self.in_a_row = self.worst = 0  # of those
 
     def _run(self) -> None:
         while not self.over.wait(0.1):
             begin = time.monotonic()
             status = self.daemon.get('/livez')[0]
             self.times.append(time.monotonic() - begin)
+            self.in_a_row = 0 if status == 200 else self.in_a_row + 1
+            self.worst = max(self.worst, self.in_a_row)
             if status != 200:
                 self.wrong.append(status)
 
@@ -220,7 +223,8 @@ def test_the_announcer_does_not_notice(daemon: Cosmolet, network: Lab, kind: str
                 network.tor.wait_for({f'{V4}/32'} if wanted else set(), 5)
                 assert time.monotonic() - begin < 2
     print(f'{kind}: {len(probes.times)} probes, the slowest {max(probes.times):.3f} s')
-    assert len(probes.times) > 5 and not probes.wrong and max(probes.times) < 1
+    # One that has connected and not asked yet may have to give way to a thousand others.
+    assert len(probes.times) > 5 and max(probes.times) < 1 and probes.worst < 2 and set(probes.wrong) <= {0}
     assert busy(daemon, '0.25') == before
     assert daemon.process and daemon.process.poll() is None
 
