@@ -17,7 +17,7 @@ import pytest
 from cosmolet import NODE, Cosmolet, pod, service
 from fake_api import Answer, Certificates, FakeApi, event, status
 from lab import Lab
-from sandbox import public_directory, wait_until
+from sandbox import wait_until
 
 EVERYTHING = {'10.96.0.10/32', 'fd00:96::10/128', '10.96.0.11/32', 'fd00:96::11/128'}
 OF_P1 = {'10.96.0.11/32', 'fd00:96::11/128'}
@@ -29,18 +29,6 @@ class World:
     api: FakeApi
     daemon: Cosmolet
     mark: float = 0
-
-
-@pytest.fixture(scope='module')
-def network() -> Iterator[Lab]:
-    with Lab() as made:
-        yield made
-
-
-@pytest.fixture(scope='module')
-def certificates() -> Iterator[Certificates]:
-    with public_directory() as directory:
-        yield Certificates(directory)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import os
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 from cosmolet import Cosmolet, pod, service
@@ -68,12 +68,6 @@ CASES = {
                                unset=['KUBERNETES_SERVICE_HOST']),
     'no such kubeconfig': Case(['/none: No such file'], settings=files(kubeconfig='{directory}/none')),
 }
-
-
-@pytest.fixture(scope='module')
-def network() -> Iterator[Lab]:
-    with Lab() as made:
-        yield made
 
 
 def expand(value: Any, directory: Path) -> Any:

@@ -21,12 +21,6 @@ V4 = '10.96.0.10'
 TOKEN = 'some-token-0123456789'
 
 
-@pytest.fixture(scope='module')
-def network() -> Iterator[Lab]:
-    with Lab() as made:
-        yield made
-
-
 @pytest.fixture
 def daemon(network: Lab, cosmolet: Path, tmp_path: Path) -> Iterator[Cosmolet]:
     """Not started, with one service to announce; what it leaves is taken away."""

@@ -24,7 +24,7 @@ from h2.connection import H2Connection
 from h2.events import RequestReceived
 from hyperframe.frame import GoAwayFrame
 from lab import Lab
-from sandbox import inside, public_directory, wait_until
+from sandbox import inside, wait_until
 
 FRAME, BUFFER = 4096, 16384  # kube-apiserver's frames, and what libcurl buffers if it is not told otherwise
 N_OBJECTS = 40
@@ -153,18 +153,6 @@ def numbered_pod(i: int, label: str) -> dict[str, Any]:
     made = pod(f'p{i}', f's{i}', ips=[f'10.244.0.{i}'])
     made['metadata'].update(resourceVersion=str(2000 + i), uid=f'p{i}', annotations={'is': label})
     return made
-
-
-@pytest.fixture(scope='module')
-def network() -> Iterator[Lab]:
-    with Lab() as made:
-        yield made
-
-
-@pytest.fixture(scope='module')
-def certificates() -> Iterator[Certificates]:
-    with public_directory() as directory:
-        yield Certificates(directory)
 
 
 Start = Callable[..., tuple[Http2Api, Cosmolet]]
