@@ -6,6 +6,7 @@
  */
 #include "daemon.h"
 
+#include "memory.h"
 #include "page.h"
 #include "privileges.h"
 #include "revision.h"
@@ -18,7 +19,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <malloc.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -161,7 +161,7 @@ static void on_stale(void *data)
 static void on_trim_timer(struct loop_timer *timer)
 {
 	(void)timer;
-	malloc_trim(0);
+	memory_give_back();
 }
 
 static void log_problem(struct daemon *daemon, const char *stream, const char *text)
