@@ -55,7 +55,7 @@ static enum verdict judge(json_int_t code, const json_t *status)
 /* The first line of a body, for free(). */
 static char *first_line(const char *body)
 {
-	return text_clean(xstrndup(body, MIN(strcspn(body, "\r\n"), 200)));
+	return text_clean(xstrndup(body, MIN(strcspn(body, "\r\n"), (size_t)200)));
 }
 
 static char *explain(json_int_t code, const json_t *status, const char *body)

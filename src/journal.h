@@ -7,8 +7,8 @@
 
 #include <cosmolet/prefix.h>
 
-#define JOURNAL_TRANSITIONS 200
-#define JOURNAL_LATENCIES   240
+#define JOURNAL_TRANSITIONS 200u
+#define JOURNAL_LATENCIES   240u
 
 struct transition {
 	double when; /* wall clock */

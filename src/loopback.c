@@ -406,9 +406,9 @@ static void adapt_batch(struct loopback *loopback, struct mono spent)
 	struct mono target = SEND_TIME;
 
 	if (mono_before(target, spent))
-		loopback->batch_size = MAX(loopback->batch_size / 2, 1);
+		loopback->batch_size = MAX(loopback->batch_size / 2, (size_t)1);
 	else if (mono_before(spent, (struct mono){target.ns / 3}))
-		loopback->batch_size = MIN(loopback->batch_size * 2, RTNL_BATCH);
+		loopback->batch_size = MIN(loopback->batch_size * 2, (size_t)RTNL_BATCH);
 }
 
 static void send_batch(struct loopback *loopback)

@@ -18,8 +18,20 @@
 
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 #define N_ELEMENTS(array)               (sizeof(array) / sizeof((array)[0]))
-#define MIN(a, b)                       ((a) < (b) ? (a) : (b))
-#define MAX(a, b)                       ((a) > (b) ? (a) : (b))
+
+/* Each argument is evaluated once. */
+#define MIN(a, b)                                  \
+	({                                         \
+		__auto_type min_a_ = (a);          \
+		__auto_type min_b_ = (b);          \
+		min_a_ < min_b_ ? min_a_ : min_b_; \
+	})
+#define MAX(a, b)                                  \
+	({                                         \
+		__auto_type max_a_ = (a);          \
+		__auto_type max_b_ = (b);          \
+		max_a_ > max_b_ ? max_a_ : max_b_; \
+	})
 
 /* Hands a pointer over: the variable is NULL afterwards, so its cleanup does nothing. */
 #define TAKE(ptr)                               \

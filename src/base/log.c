@@ -86,7 +86,7 @@ static void put_quoted(FILE *out, const char *s)
 			fprintf(out, "\\u%04x", c);
 		else
 			fwrite(s, 1, n, out);
-		s += MAX(n, 1);
+		s += MAX(n, (size_t)1);
 	}
 	fputc('"', out);
 }

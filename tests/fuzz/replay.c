@@ -32,7 +32,7 @@ static int replay(const char *directory, const char *name)
 	if (!file)
 		return -errno;
 	size = fread(data, 1, SEED_MAX, file);
-	for (size_t n = 0; n < MIN(size, 2000); n++)
+	for (size_t n = 0; n < MIN(size, (size_t)2000); n++)
 		try_size(data, n);
 	try_size(data, size);
 	return 0;
