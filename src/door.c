@@ -5,11 +5,17 @@
  *
  * A visitor is greeted (TLS), heard (one request), waits for a place, is asked for, told the
  * answer, and leaves; each with a limit in time. There is one request for each connection.
+ *
+ * The hard part: who gives way when there is no room, since a probe that has not asked yet looks
+ * like anybody. So it is one of those of whom there are most: a crowd has few addresses, and the
+ * kubelet has its own. Among them it is first who has long had the time to ask, and last who has
+ * only just come. Who comes without a word is left to the kernel for a second.
  */
 #include "door.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -23,7 +29,9 @@
 #define HEAD_MAX     8192
 #define ANSWER_MAX   (64u << 20)
 #define TOLD_MAX     (32u << 20) /* octets of answers that their visitors have not taken */
-#define ACCEPT_MAX   64          /* in one turn */
+#define ACCEPT_MAX   8 /* in one turn, in which many more are heard: so nobody is overtaken */
+#define PEERS        256
+#define FEW          16u /* visitors of one peer: that many make no crowd yet */
 #define BACKLOG      1024
 #define TLS_FIRST    0x16 /* how each TLS connection begins: a handshake's record */
 
@@ -33,8 +41,8 @@
 #define TELL_LIMIT  mono_s(60)
 #define LEAVE_LIMIT mono_s(1)
 #define FULL_PAUSE  mono_ms(100)
+#define YOUNG       mono_s(1) /* a kubelet waits no longer, by default */
 
-/* In the order in which they give way to others. */
 enum state { LEAVING, GREETED, HEARD, WAITING, TOLD, ASKED };
 
 struct visitor {
@@ -42,6 +50,8 @@ struct visitor {
 	enum state state;
 	bool greeted; /* his first octets are TLS's */
 	bool probe;
+	uint8_t peer;
+	struct mono came;
 	int fd;
 	struct loop_io io;
 	struct tls_session *tls; /* NULL: plain */
@@ -79,6 +89,7 @@ struct door {
 	bool open; /* the thread runs */
 	struct visitors visitors;
 	size_t n_visitors;
+	unsigned n_of[PEERS]; /* of each peer */
 	size_t n_told;        /* octets that wait for their visitors */
 	pthread_mutex_t lock; /* over the places */
 	struct place places[PLACES];
@@ -139,6 +150,7 @@ static void visitor_free(struct visitor *v)
 	stop_asking(v);
 	TAILQ_REMOVE(&door->visitors, v, entries);
 	door->n_visitors--;
+	door->n_of[v->peer]--;
 	door->n_told -= v->state == TOLD ? v->n_answer : 0;
 	loop_timer_stop(&v->timer);
 	loop_io_stop(&v->io);
@@ -161,13 +173,41 @@ static void enter(struct visitor *v, enum state state, struct mono limit, uint32
 	loop_io_want(&v->io, events);
 }
 
-/* The one who is easiest to do without, and of those the one who came first. */
+/* Who gives way */
+
+/* Of a crowd's: less gives way first. */
+static int worth(const struct visitor *v)
+{
+	bool young = mono_before(mono_sub(loop_now(v->door->loop), v->came), YOUNG);
+
+	switch (v->state) {
+	case LEAVING: return 0;
+	case GREETED:
+	case HEARD: return young ? 4 : 1;
+	case WAITING: return v->probe ? 5 : 2;
+	case TOLD: return 3;
+	case ASKED: return 5;
+	}
+	return 0;
+}
+
+static bool gives_way(const struct visitor *v, const struct visitor *to)
+{
+	unsigned crowd = MAX(v->door->n_of[v->peer], FEW);
+	unsigned other = MAX(v->door->n_of[to->peer], FEW);
+
+	if (v->state == LEAVING || to->state == LEAVING || crowd == other)
+		return worth(v) < worth(to);
+	return crowd > other;
+}
+
+/* Of equals it is the one who came first. */
 static struct visitor *pick(const struct door *door)
 {
 	struct visitor *found = NULL, *v;
 
 	TAILQ_FOREACH (v, &door->visitors, entries) {
-		if (!found || v->state < found->state)
+		if (!found || gives_way(v, found))
 			found = v;
 	}
 	return found;
@@ -476,11 +516,31 @@ static void on_visitor(struct loop_io *io, uint32_t ready)
 	}
 }
 
-static void welcome(struct door *door, int fd)
+/* One for an IPv4 address, or an IPv6 network of hosts; now and then two of them are taken for one.
+ */
+static uint8_t peer_of(const struct sockaddr_storage *from)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
+	bool is_v6 = from->ss_family == AF_INET6;
+	const uint8_t *octets = is_v6 ? v6->sin6_addr.s6_addr : (const uint8_t *)&v4->sin_addr;
+	size_t n = is_v6 ? 8 : 4;
+	uint32_t hash = 2166136261; /* FNV-1a */
+
+	for (size_t i = 0; i < n; i++)
+		hash = (hash ^ octets[i]) * 16777619;
+	return (uint8_t)(hash >> 24);
+}
+
+static void welcome(struct door *door, int fd, const struct sockaddr_storage *from)
 {
 	struct visitor *v = xcalloc(1, sizeof(*v));
 
-	*v = (struct visitor){.door = door, .fd = fd, .asking_fd = -1};
+	*v = (struct visitor){.door = door,
+		.peer = peer_of(from),
+		.came = loop_now(door->loop),
+		.fd = fd,
+		.asking_fd = -1};
 	if (door->tls)
 		v->tls = tls_accept(door->tls, fd);
 	if ((door->tls && !v->tls) ||
@@ -492,6 +552,7 @@ static void welcome(struct door *door, int fd)
 	}
 	TAILQ_INSERT_TAIL(&door->visitors, v, entries);
 	door->n_visitors++;
+	door->n_of[v->peer]++;
 	enter(v, door->tls ? GREETED : HEARD, HEAR_LIMIT, EPOLLIN);
 }
 
@@ -506,7 +567,10 @@ static void on_knock(struct loop_io *io, uint32_t ready)
 
 	(void)ready;
 	for (int i = 0; i < ACCEPT_MAX; i++) {
-		int fd = accept4(door->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct sockaddr_storage from = {0};
+		socklen_t size = sizeof(from);
+		int fd = accept4(
+			door->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
 			loop_io_want(io, 0); /* it would be ready all the time */
@@ -516,7 +580,7 @@ static void on_knock(struct loop_io *io, uint32_t ready)
 			return;
 		if (door->n_visitors == VISITORS_MAX)
 			visitor_free(pick(door));
-		welcome(door, fd);
+		welcome(door, fd, &from);
 	}
 }
 
@@ -554,7 +618,7 @@ socklen_t door_address(const struct prefix *host, uint16_t port, struct sockaddr
 
 static int listen_at(const struct prefix *host, uint16_t port)
 {
-	const int on = 1;
+	const int on = 1, defer_s = 1;
 	struct sockaddr_storage address;
 	socklen_t size = door_address(host, port, &address);
 	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
@@ -563,6 +627,8 @@ static int listen_at(const struct prefix *host, uint16_t port)
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	/* A connection without a word comes a second later. */
+	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer_s, sizeof(defer_s));
 	if (host->family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&address, size) == 0 && listen(fd, BACKLOG) == 0)
@@ -593,6 +659,11 @@ int door_new(const struct prefix *host, uint16_t listen_port, struct tls *tls, u
 		abort(); /* no descriptors left at the start */
 	*out = door;
 	return 0;
+}
+
+void door_turn(struct door *door, int timeout_ms)
+{
+	loop_turn(door->loop, timeout_ms);
 }
 
 void door_open(struct door *door)

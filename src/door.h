@@ -23,6 +23,8 @@ struct door;
 must_check int door_new(const struct prefix *host, uint16_t listen_port, struct tls *tls,
 	uint16_t port, bool (*is_probe)(const char *path), struct door **out);
 void door_open(struct door *door);
+/* For tests, instead of that: one turn, on this thread. */
+void door_turn(struct door *door, int timeout_ms);
 /*
  * Whether a connection of that port on 127.0.0.1 is the door's, and so that of a visitor;
  * *out_known: it has shown a good certificate. On any thread.
