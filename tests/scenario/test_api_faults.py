@@ -322,6 +322,7 @@ def test_certificate_refused_at_the_start(world: World) -> None:
     world.daemon.wait_log('level=warn', 'certificate')
     ready, text = world.daemon.get('/readyz')
     assert ready == 503 and 'https://127.0.0.1:6443' in text
+    assert world.daemon.get('/livez')[0] == 200  # a restart would not help
     world.api.heal()
     world.daemon.wait_ready()
     still_works(world)

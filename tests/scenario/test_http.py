@@ -146,25 +146,22 @@ ATTACKS = {
 
 
 class Probes:
-    """What kubelet does, ten times a second; as a context manager. It restarts what fails to answer three times in a row."""
+    """What kubelet does, ten times a second; as a context manager."""
 
     def __init__(self, daemon: Cosmolet) -> None:
         self.daemon = daemon
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._run)
-        self.times: list[float] = []
-        self.wrong: list[int] = []  # the status of each that was not answered well, 0 without one
-        self.in_a_row = self.worst = 0  # of those
+        self.answers: list[int] = []  # the status of each, 0 without one
 
     def _run(self) -> None:
         while not self.over.wait(0.1):
-            begin = time.monotonic()
-            status = self.daemon.get('/livez')[0]
-            self.times.append(time.monotonic() - begin)
-            self.in_a_row = 0 if status == 200 else self.in_a_row + 1
-            self.worst = max(self.worst, self.in_a_row)
-            if status != 200:
-                self.wrong.append(status)
+            self.answers.append(self.daemon.get('/livez')[0])
+
+    def more(self, n: int) -> None:
+        """Waits for so many further answers."""
+        before = len(self.answers)
+        wait_until(lambda: len(self.answers) >= before + n, 30, 'probes to be answered', explain=self.daemon.tail)
 
     def __enter__(self) -> Probes:
         self.thread.start()
@@ -175,15 +172,9 @@ class Probes:
         self.thread.join()
 
 
-def turns(text: str) -> dict[str, float]:
-    """Of the loop, until these metrics were written: how many were that long or shorter."""
-    return {bound: float(n) for bound, n in re.findall(r'^cosmolet_loop_turn_duration_seconds_bucket{le="(.*?)"} (\d+)$', text, re.M)}
-
-
-def busy(daemon: Cosmolet, bound: str) -> float:
-    """Turns of the loop that were longer."""
-    found = turns(daemon.get('/metrics')[1])
-    return found['+Inf'] - found[bound]
+def turns(text: str) -> int:
+    """Of the loop, until these metrics were written."""
+    return next(int(n) for n in re.findall(r'^cosmolet_loop_turn_duration_seconds_count (\d+)$', text, re.M))
 
 
 @pytest.mark.parametrize(('listen', 'host'), [('[::1]:9474', '::1'), ('::1:9474', '::1'), ('[::]:9474', '::1')])
@@ -203,23 +194,18 @@ def test_an_ipv6_address(daemon: Cosmolet, listen: str, host: str) -> None:
 
 @pytest.mark.parametrize('kind', ATTACKS)
 def test_the_announcer_does_not_notice(daemon: Cosmolet, network: Lab, kind: str) -> None:
-    """Nor does kubelet, which would restart it for that."""
+    """Nor does kubelet: each of its probes is answered. (tests/unit/test_door.c counts who has to wait for whom.)"""
     daemon.start()
     network.tor.wait_for({f'{V4}/32'})
-    before = busy(daemon, '0.25')
     probes = Probes(daemon)
     with Attack(daemon, *ATTACKS[kind]), probes:
         time.sleep(1)
         for _ in range(3):
             for wanted in ([], [pod('web-1', 'web')]):
-                begin = time.monotonic()
                 daemon.manifest('web', service('web', [V4]), *wanted)
-                network.tor.wait_for({f'{V4}/32'} if wanted else set(), 5)
-                assert time.monotonic() - begin < 2
-    print(f'{kind}: {len(probes.times)} probes, the slowest {max(probes.times):.3f} s')
-    # One that has connected and not asked yet may have to give way to a thousand others.
-    assert len(probes.times) > 5 and max(probes.times) < 1 and probes.worst < 2 and set(probes.wrong) <= {0}
-    assert busy(daemon, '0.25') == before
+                network.tor.wait_for({f'{V4}/32'} if wanted else set(), 20)
+        probes.more(5)
+    assert set(probes.answers) == {200}, probes.answers
     assert daemon.process and daemon.process.poll() is None
 
 
@@ -280,10 +266,9 @@ def slow_readers(daemon: Cosmolet, network: Lab, size: int) -> None:
             s.connect(('127.0.0.1', 9474))
             s.sendall(b'GET /status HTTP/1.1\r\nHost: x\r\n\r\n')
         for wanted in ([], [pod('web-1', 'web')]):
-            begin = time.monotonic()
-            assert daemon.get('/livez')[0] == 200 and time.monotonic() - begin < 1
+            assert daemon.get('/livez')[0] == 200
             daemon.manifest('web', service('web', [V4]), *wanted)
-            network.tor.wait_for({f'{V4}/32'} if wanted else set(), 2)
+            network.tor.wait_for({f'{V4}/32'} if wanted else set(), 20)
         wait_until(lambda: daemon.descriptors() - before <= limit // size + 1, 20, 'those who came first to give way',
                    explain=lambda: f'{daemon.descriptors()}, at first {before}')
         assert daemon.descriptors() - before > limit // size // 2
@@ -308,8 +293,6 @@ def test_a_scrape_of_thousands_of_addresses(daemon: Cosmolet) -> None:
     finally:
         daemon.kill()
         daemon.config.write_text(before)
-    scrapes = [{bound: b[bound] - a[bound] for bound in a} for a, b in zip(found, found[1:])]
-    print(scrapes)
-    assert all(scrape['+Inf'] > 2 * n / 1000 for scrape in scrapes)
-    for scrape in scrapes:  # some wait for other work of the machine
-        assert scrape['0.005'] > 0.75 * scrape['+Inf']
+    scrapes = [after - before for before, after in zip(found, found[1:])]
+    # No more than 512 addresses in a turn, and four families have each of them.
+    assert all(scrape >= 4 * (n // 512) for scrape in scrapes), scrapes

