@@ -8,16 +8,25 @@
 
 #include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
 #include <netinet/in.h>
+#include <openssl/err.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "unit.h"
 
+/* What is said, as any octets. */
+struct said {
+	char *octets;
+	size_t size;
+};
+
 struct fake_step {
 	TAILQ_ENTRY(fake_step) linked;
 	char *kind;
-	char *answer;
+	struct said answer;
 	enum fake_end end;
 };
 
@@ -25,11 +34,14 @@ struct fake_conn {
 	TAILQ_ENTRY(fake_conn) linked;
 	struct fake_api *api;
 	struct loop_io io;
+	SSL *tls; /* NULL: plain */
+	bool raw;
 	char request[16384];
 	size_t n_request;
 	char kind[64];
-	char *out; /* what is left to be sent */
+	struct said out; /* what is left to be sent */
 	size_t sent;
+	bool answered;
 	enum fake_end end;
 };
 
@@ -40,28 +52,58 @@ static void conn_free(struct fake_conn *conn)
 
 	if (conn->end == FAKE_RESET)
 		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	SSL_free(conn->tls);
+	ERR_clear_error(); /* the client is of this thread, too */
 	loop_io_stop(&conn->io);
 	close(fd);
 	TAILQ_REMOVE(&conn->api->conns, conn, linked);
-	free(conn->out);
+	free(conn->out.octets);
 	free(conn);
+}
+
+/* How many octets went out; 0: none at the moment, or ever. */
+static size_t transmit(struct fake_conn *conn, const char *octets, size_t size)
+{
+	ssize_t n = conn->tls ? SSL_write(conn->tls, octets, (int)MIN(size, 1u << 20))
+			      : send(conn->io.fd, octets, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	return n < 0 ? 0 : (size_t)n;
+}
+
+/* How many octets came in; -1: none at the moment; 0: it is over, or worse. */
+static ssize_t receive(struct fake_conn *conn, char *octets, size_t size)
+{
+	ssize_t n;
+
+	if (!conn->tls) {
+		n = recv(conn->io.fd, octets, size, MSG_DONTWAIT);
+		return n >= 0 || errno == EAGAIN ? n : 0;
+	}
+	ERR_clear_error();
+	n = SSL_read(conn->tls, octets, (int)size);
+	if (n > 0)
+		return n;
+	return SSL_get_error(conn->tls, (int)n) == SSL_ERROR_WANT_READ ? -1 : 0;
 }
 
 static void send_more(struct fake_conn *conn)
 {
-	size_t size = strlen(conn->out);
+	while (conn->sent < conn->out.size) {
+		size_t n =
+			transmit(conn, conn->out.octets + conn->sent, conn->out.size - conn->sent);
 
-	while (conn->sent < size) {
-		ssize_t n = send(conn->io.fd, conn->out + conn->sent, size - conn->sent,
-			MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n < 0) {
+		if (n == 0) {
 			loop_io_want(&conn->io, EPOLLIN | EPOLLOUT);
 			return;
 		}
-		conn->sent += (size_t)n;
+		conn->sent += n;
 	}
+	free(conn->out.octets);
+	conn->out = (struct said){0};
+	conn->sent = 0;
 	loop_io_want(&conn->io, EPOLLIN);
+	if (conn->end == FAKE_CLOSE && conn->tls)
+		(void)SSL_shutdown(conn->tls);
 	if (conn->end != FAKE_HOLD)
 		conn_free(conn);
 }
@@ -93,49 +135,67 @@ static void classify(struct fake_conn *conn)
 	append(&conn->api->log, text);
 }
 
+static struct said say(const void *octets, size_t size)
+{
+	return (struct said){xmemdup(octets, size), size};
+}
+
+static struct said say_text(const char *head, const char *body)
+{
+	char *text = xasprintf("%s\r\nConnection: close\r\n\r\n%s", head, body);
+
+	return (struct said){text, strlen(text)};
+}
+
 static void answer(struct fake_conn *conn)
 {
-	static const char ok[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
-	bool watch = strncmp(conn->kind, "watch", 5) == 0;
+	static const char empty[] = "{\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[]}";
+	bool list = strncmp(conn->kind, "list", 4) == 0;
 	struct fake_step *step;
 
 	TAILQ_FOREACH (step, &conn->api->steps, linked)
 		if (strcmp(step->kind, conn->kind) == 0)
 			break;
-	conn->end = step ? step->end : watch ? FAKE_HOLD : FAKE_CLOSE;
-	conn->out =
-		step ? TAKE(step->answer)
-		     : xasprintf("%s%s", ok,
-			       watch ? ""
-				     : "{\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[]}");
+	conn->answered = true;
+	conn->end = step ? step->end : list ? FAKE_CLOSE : FAKE_HOLD;
 	if (step) {
+		conn->out = step->answer;
 		TAILQ_REMOVE(&conn->api->steps, step, linked);
 		free(step->kind);
 		free(step);
+	} else if (!conn->raw) {
+		conn->out = say_text("HTTP/1.1 200 OK", list ? empty : "");
 	}
 	send_more(conn);
+}
+
+static void on_request(struct fake_conn *conn)
+{
+	if (conn->raw)
+		strcpy(conn->kind, "hello");
+	else
+		classify(conn);
+	conn->api->n_requests += !conn->raw;
+	answer(conn);
 }
 
 static void on_conn(struct loop_io *io, uint32_t ready)
 {
 	struct fake_conn *conn = container_of(io, struct fake_conn, io);
-	ssize_t n = 0;
+	ssize_t n = -1;
 
-	if (ready & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-		n = recv(io->fd, conn->request + conn->n_request,
-			sizeof(conn->request) - 1 - conn->n_request, MSG_DONTWAIT);
-		if (n <= 0) {
-			conn_free(conn);
-			return;
-		}
-		conn->n_request += (size_t)n;
-		if (!conn->out && strstr(conn->request, "\r\n\r\n")) {
-			classify(conn);
-			answer(conn);
-			return;
-		}
+	if (ready & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		n = receive(conn, conn->request + conn->n_request,
+			sizeof(conn->request) - 1 - conn->n_request);
+	if (n == 0) {
+		conn_free(conn);
+		return;
 	}
-	if ((ready & EPOLLOUT) && conn->out)
+	if (n > 0)
+		conn->n_request += (size_t)n;
+	if (n > 0 && !conn->answered && (conn->raw || strstr(conn->request, "\r\n\r\n")))
+		on_request(conn);
+	else if ((ready & EPOLLOUT) && conn->answered)
 		send_more(conn);
 }
 
@@ -148,6 +208,10 @@ static void on_accept(struct loop_io *io, uint32_t ready)
 	(void)ready;
 	ck_assert_int_ge(fd, 0);
 	conn->api = api;
+	conn->raw = api->raw;
+	if (api->tls && !api->raw)
+		conn->tls = fake_tls_accept(api->tls, fd);
+	api->n_accepted++;
 	TAILQ_INSERT_TAIL(&api->conns, conn, linked);
 	ck_assert_int_eq(loop_io_start(api->loop, &conn->io, fd, EPOLLIN, on_conn), 0);
 }
@@ -155,27 +219,29 @@ static void on_accept(struct loop_io *io, uint32_t ready)
 static void write_kubeconfig(struct fake_api *api)
 {
 	auto_free char *path = unit_template("fake-api");
+	auto_free char *authority = api->tls ? fake_tls_authority(api->tls) : NULL;
 	int fd = mkstemp(path);
 
 	ck_assert_int_ge(fd, 0);
 	dprintf(fd,
 		"current-context: test\n"
 		"contexts: [{name: test, context: {cluster: test, user: test}}]\n"
-		"clusters: [{name: test, cluster: {server: 'http://127.0.0.1:%d/'}}]\n"
+		"clusters: [{name: test, cluster: {server: '%s://127.0.0.1:%d/'%s%s}}]\n"
 		"users: [{name: test, user: {token: secret}}]\n",
-		api->port);
+		authority ? "https" : "http", api->port,
+		authority ? ", certificate-authority-data: " : "", authority ? authority : "");
 	close(fd);
 	api->kubeconfig = xstrdup(path);
 }
 
-void fake_api_start(struct fake_api *api, struct loop *loop)
+static void start(struct fake_api *api, struct loop *loop, struct fake_tls *tls)
 {
 	struct sockaddr_in address = {
 		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t size = sizeof(address);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	*api = (struct fake_api){.loop = loop, .log = xstrdup("")};
+	*api = (struct fake_api){.loop = loop, .tls = tls, .log = xstrdup("")};
 	TAILQ_INIT(&api->steps);
 	TAILQ_INIT(&api->conns);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, size), 0);
@@ -184,6 +250,17 @@ void fake_api_start(struct fake_api *api, struct loop *loop)
 	api->port = ntohs(address.sin_port);
 	ck_assert_int_eq(loop_io_start(loop, &api->io, fd, EPOLLIN, on_accept), 0);
 	write_kubeconfig(api);
+}
+
+void fake_api_start(struct fake_api *api, struct loop *loop)
+{
+	start(api, loop, NULL);
+}
+
+void fake_api_start_tls(struct fake_api *api, struct loop *loop)
+{
+	(void)signal(SIGPIPE, SIG_IGN); /* OpenSSL writes to connections that are gone */
+	start(api, loop, fake_tls_new());
 }
 
 void fake_api_stop(struct fake_api *api)
@@ -198,30 +275,51 @@ void fake_api_stop(struct fake_api *api)
 	while ((step = TAILQ_FIRST(&api->steps))) {
 		TAILQ_REMOVE(&api->steps, step, linked);
 		free(step->kind);
-		free(step->answer);
+		free(step->answer.octets);
 		free(step);
 	}
 	loop_io_stop(&api->io);
 	close(fd);
+	fake_tls_free(api->tls);
 	unlink(api->kubeconfig);
 	free(api->kubeconfig);
 	free(api->log);
 }
 
-void fake_api_answer(struct fake_api *api, const char *kind, enum fake_end end, const char *head,
-	const char *body)
+static void add_step(struct fake_api *api, const char *kind, enum fake_end end, struct said answer)
 {
 	struct fake_step *step = xcalloc(1, sizeof(*step));
 
 	step->kind = xstrdup(kind);
-	step->answer = xasprintf("%s\r\nConnection: close\r\n\r\n%s", head, body);
+	step->answer = answer;
 	step->end = end;
 	TAILQ_INSERT_TAIL(&api->steps, step, linked);
+}
+
+void fake_api_answer(struct fake_api *api, const char *kind, enum fake_end end, const char *head,
+	const char *body)
+{
+	add_step(api, kind, end, say_text(head, body));
+}
+
+void fake_api_octets(
+	struct fake_api *api, const char *kind, enum fake_end end, const void *octets, size_t size)
+{
+	add_step(api, kind, end, say(octets, size));
 }
 
 void fake_api_ok(struct fake_api *api, const char *kind, enum fake_end end, const char *body)
 {
 	fake_api_answer(api, kind, end, "HTTP/1.1 200 OK", body);
+}
+
+static void add(struct said *said, const char *text)
+{
+	size_t size = strlen(text);
+
+	said->octets = xrealloc(said->octets, said->size + size + 1);
+	memcpy(said->octets + said->size, text, size);
+	said->size += size;
 }
 
 void fake_api_push(struct fake_api *api, const char *kind, enum fake_end end, const char *bytes)
@@ -234,6 +332,21 @@ void fake_api_push(struct fake_api *api, const char *kind, enum fake_end end, co
 	if (!last)
 		ck_abort_msg("no open answer to \"%s\"; there were:\n%s", kind, api->log);
 	last->end = end;
-	append(&last->out, bytes);
+	add(&last->out, bytes);
 	send_more(last);
+}
+
+void fake_api_asked(struct fake_api *api, const char *expected)
+{
+	char *limit;
+
+	while ((limit = strstr(api->log, "&timeoutSeconds="))) {
+		size_t n = strspn(limit + 16, "0123456789") + 16;
+
+		ck_assert_uint_eq(n, 19);
+		ck_assert_int_ge(strtol(limit + 16, NULL, 10), 300);
+		ck_assert_int_le(strtol(limit + 16, NULL, 10), 600);
+		memmove(limit, limit + n, strlen(limit + n) + 1);
+	}
+	ck_assert_str_eq(api->log, expected);
 }

@@ -6,30 +6,16 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <cosmolet/yaml.h>
-
 #include "fake_api.h"
+#include "fake_api_words.h"
 #include "trace.h"
 
 static struct loop *loop;
 static struct fake_api api;
 static struct trace trace;
 
-#define SVC(name, version)                                          \
-	"{\"metadata\":{\"namespace\":\"default\",\"name\":\"" name \
-	"\",\"resourceVersion\":\"" version "\"},\"spec\":{\"type\":\"LoadBalancer\"}}"
 #define NAMESPACE(name, version) \
 	"{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" version "\"}}"
-#define EVENT(type, object) "{\"type\":\"" type "\",\"object\":" object "}\n"
-#define BOOKMARK(version)   EVENT("BOOKMARK", "{\"metadata\":{\"resourceVersion\":\"" version "\"}}")
-#define LIST(version, items) \
-	"{\"metadata\":{\"resourceVersion\":\"" version "\"},\"items\":[" items "]}"
-#define STATUS(code, reason)                                                                       \
-	"{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"because\",\"reason\":\"" reason \
-	"\",\"code\":" code "}"
-#define AHEAD                                                                             \
-	"{\"kind\":\"Status\",\"message\":\"later\",\"reason\":\"Timeout\",\"code\":504," \
-	"\"details\":{\"causes\":[{\"reason\":\"ResourceVersionTooLarge\",\"message\":\"x\"}]}}"
 
 static void setup(void)
 {
@@ -62,20 +48,9 @@ static void start_watching(void)
 	str_set(&api.log, "");
 }
 
-/* What was asked for, with the time limit taken out, which is random. */
 static void asked(const char *expected)
 {
-	char *limit;
-
-	while ((limit = strstr(api.log, "&timeoutSeconds="))) {
-		size_t n = strspn(limit + 16, "0123456789") + 16;
-
-		ck_assert_uint_eq(n, 19);
-		ck_assert_int_ge(strtol(limit + 16, NULL, 10), 300);
-		ck_assert_int_le(strtol(limit + 16, NULL, 10), 600);
-		memmove(limit, limit + n, strlen(limit + n) + 1);
-	}
-	ck_assert_str_eq(api.log, expected);
+	fake_api_asked(&api, expected);
 }
 
 /* Turns the loop until there were so many requests, and what is there of an answer has come. */
@@ -94,18 +69,6 @@ static void requests_come(unsigned n)
 	}
 	trace_for(&trace, 20);
 }
-
-#define SELECTOR                                                \
-	"?labelSelector=%21service.kubernetes.io%2Fheadless%2C" \
-	"%21service.kubernetes.io%2Fservice-proxy-name"
-#define ASK_LIST(version) "list services " SELECTOR "&resourceVersion=" version " token secret\n"
-#define ASK_STORE         "list services " SELECTOR " token secret\n"
-#define ASK_PROBE(version)                                                                    \
-	"list services " SELECTOR "&fieldSelector=metadata.name%3D-&resourceVersion=" version \
-	" token secret\n"
-#define ASK_WATCH(version)                                                                      \
-	"watch services " SELECTOR "&watch=1&allowWatchBookmarks=true&resourceVersion=" version \
-	" token secret\n"
 
 static struct k8s_stream_status status_of(const char *name)
 {
@@ -347,47 +310,6 @@ START_TEST(a_reset_in_a_list_never_ends_it)
 }
 END_TEST
 
-static const struct {
-	const char *head;
-	const char *body;
-	const char *down;
-} refusals[] = {
-	{"HTTP/1.1 200 OK", "<html>Log in, please",
-		"no valid JSON from here on: <html>Log in, please"},
-	{"HTTP/1.1 200 OK", "{\"kind\":\"Status\"}",
-		"no valid JSON: it is an object without items"},
-	{"HTTP/1.1 200 OK", "{\"items\":[]}", "the answer is a list without a resourceVersion"},
-	{"HTTP/1.1 200 OK", LIST("", ""), "the answer is a list without a resourceVersion"},
-	{"HTTP/1.1 403 Forbidden", STATUS("403", "Forbidden"), "HTTP 403: because"},
-	{"HTTP/1.1 404 Not Found", "404 page not found\n", "HTTP 404: 404 page not found"},
-	{"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1",
-		"Too many requests, please try again later.\n",
-		"HTTP 429: Too many requests, please try again later."},
-	{"HTTP/1.1 500 Internal Server Error", "etcd\tis \xff away\nmore",
-		"HTTP 500: etcd?is ? away"},
-	{"HTTP/1.1 503 Service Unavailable", "", "HTTP 503"},
-	{"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8", LIST("7", ""),
-		"the answer is text/html; charset=utf-8, not JSON: who is it from?"},
-	{"HTTP/1.1 200 OK\r\nContent-Type: application/jsonp", LIST("7", ""),
-		"the answer is application/jsonp, not JSON: who is it from?"},
-	{"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/", "", "HTTP 302"},
-};
-
-START_TEST(refusals_are_said_and_tried_again)
-{
-	auto_free char *expected =
-		xasprintf("down services: cannot list services: %s\n", refusals[_i].down);
-
-	fake_api_answer(&api, "list services", FAKE_CLOSE, refusals[_i].head, refusals[_i].body);
-	start(NULL);
-	trace_until(&trace, "down services");
-	ck_assert_ptr_nonnull(strstr(trace.text, expected));
-	mono_turn(mono_s(61));
-	trace_until(&trace, "up services");
-	asked(ASK_LIST("0") ASK_LIST("0") ASK_WATCH("1"));
-}
-END_TEST
-
 START_TEST(the_same_refusal_is_said_once_and_does_not_stop_others)
 {
 	for (int i = 0; i < 3; i++)
@@ -463,38 +385,6 @@ START_TEST(unfit_objects_are_passed_over)
 	mono_turn(mono_s(2));
 	trace_for(&trace, 50);
 	asked(ASK_WATCH("10"));
-}
-END_TEST
-
-static char *padded_event(const char *name, size_t size)
-{
-	auto_free char *padding = xmalloc(size + 1);
-
-	memset(padding, 'x', size);
-	padding[size] = '\0';
-	return xasprintf(
-		"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"namespace\":\"d\",\"name\":\"%s\","
-		"\"annotations\":{\"a\":\"%s\"}}}}\n",
-		name, padding);
-}
-
-START_TEST(large_objects_are_fine_and_giants_passed_over)
-{
-	auto_free char *large = padded_event("large", 10u << 20);
-	auto_free char *giant = padded_event("giant", 17u << 20);
-
-	start_watching();
-	fake_api_push(&api, "watch services", FAKE_HOLD, large);
-	trace_until(&trace, "d/large");
-	fake_api_push(&api, "watch services", FAKE_HOLD, giant);
-	fake_api_push(&api, "watch services", FAKE_HOLD, EVENT("ADDED", SVC("c", "8")));
-	trace_until(&trace, "default/c 8");
-	trace_is(&trace,
-		"object services d/large\n"
-		"problem services: an object of more than 16 MiB was passed over; it begins: "
-		"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"namespace\":\"d\",\"name\":"
-		"\"giant\","
-		"\"annotations\":{\"a\":\"xxxxxxxxxxx\nobject services default/c 8\n");
 }
 END_TEST
 
@@ -1035,95 +925,6 @@ START_TEST(the_first_list_may_wait)
 }
 END_TEST
 
-static void check_once(const char *text, const char *line)
-{
-	const char *first = strstr(text, line);
-
-	ck_assert_msg(first && !strstr(first + 1, line), "not once: %s in:\n%s", line, text);
-}
-
-/* A recorded watch is cut off after each of its octets: nothing is lost, and nothing comes twice.
- */
-START_TEST(truncated_anywhere_it_goes_on_from_there)
-{
-	static const char *const events[] = {EVENT("ADDED", SVC("c", "8")),
-		"{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"c\",\"namespace\":"
-		"\"default\",\"resourceVersion\":\"9\",\"managedFields\":[{\"k:{\\\"port\\\":80}\":"
-		"{}}],\"annotations\":{\"a\":\"\\\\\\\"}]}\"}}}}\n",
-		BOOKMARK("10"), EVENT("DELETED", SVC("c", "11"))};
-	auto_free char *all = xasprintf("%s%s%s%s", events[0], events[1], events[2], events[3]);
-	size_t n = strlen(all);
-
-	start_watching();
-	for (size_t i = 0; i <= n; i++) {
-		auto_free char *head = xstrndup(all, i);
-		size_t done = 0, whole = 0;
-
-		while (done < N_ELEMENTS(events) && whole + strlen(events[done]) - 1 <= i)
-			whole += strlen(events[done++]);
-		fake_api_ok(&api, "watch services", FAKE_HOLD, whole < n ? all + whole : "");
-		fake_api_push(&api, "watch services", i % 2 ? FAKE_RESET : FAKE_CLOSE, head);
-		trace_for(&trace, 1);
-		mono_turn(mono_s(61)); /* past any pause */
-		while (!strstr(trace.text, "deleted services default/c 11\n") ||
-			!strstr(api.log, "watch services"))
-			loop_turn(loop, 10);
-		trace_for(&trace, 1);
-		check_once(trace.text, "object services default/c 8\n");
-		check_once(trace.text, "object services default/c 9\n");
-		check_once(trace.text, "deleted services default/c 11\n");
-		ck_assert_ptr_null(strstr(trace.text, "begin services"));
-		ck_assert_ptr_null(strstr(trace.text, "problem"));
-		trace_clear(&trace);
-		str_set(&api.log, "");
-	}
-}
-END_TEST
-
-/* A server that forgets each version as soon as it has told it gets no storm of lists from us. */
-START_TEST(versions_that_expire_at_once_are_no_storm)
-{
-	unsigned n_lists = 0;
-
-	for (int i = 0; i < 50; i++)
-		fake_api_ok(&api, "watch services", FAKE_CLOSE,
-			EVENT("ERROR", STATUS("410", "Expired")));
-	start(NULL);
-	trace_until(&trace, "synced");
-	for (int s = 0; s < 60; s++) {
-		trace_for(&trace, 5);
-		mono_turn(mono_s(1));
-	}
-	for (const char *at = api.log; (at = strstr(at, "list services")); at++)
-		n_lists++;
-	ck_assert_uint_ge(n_lists, 3);
-	ck_assert_uint_le(n_lists, 10);
-}
-END_TEST
-
-/* Nor does one that refuses everything, without saying for how long. */
-START_TEST(refusals_without_end_are_no_storm)
-{
-	unsigned n_requests = 0;
-
-	for (int i = 0; i < 100; i++)
-		fake_api_answer(&api, i < 50 ? "list services" : "watch services", FAKE_CLOSE,
-			"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain",
-			"Too many requests, please try again later.\n");
-	start(NULL);
-	for (int s = 0; s < 120; s++) {
-		trace_for(&trace, 3);
-		mono_turn(mono_s(1));
-	}
-	for (const char *at = api.log; (at = strstr(at, "list services")); at++)
-		n_requests++;
-	ck_assert_uint_ge(n_requests, 5);
-	ck_assert_uint_le(n_requests, 15);
-	trace_is(&trace, "down services: cannot list services: HTTP 429: Too many requests, please "
-			 "try again later.\n");
-}
-END_TEST
-
 START_TEST(json_may_be_said_in_several_ways)
 {
 	fake_api_answer(&api, "list services", FAKE_CLOSE,
@@ -1132,81 +933,6 @@ START_TEST(json_may_be_said_in_several_ways)
 		"HTTP/1.1 200 OK\r\nContent-Type: application/json", EVENT("ADDED", SVC("c", "8")));
 	start(NULL);
 	trace_until(&trace, "c 8");
-}
-END_TEST
-
-/* Recorded from a real API server: of the seeds, the first octet is not part of it. */
-static char *recorded(const char *name)
-{
-	auto_free char *path = xasprintf("%s/k8s_cut/%s", CORPUS, name);
-	char *text = NULL;
-	size_t size;
-
-	ck_assert_int_eq(file_read(path, 1 << 20, &text, &size), 0);
-	memmove(text, text + 1, size);
-	return text;
-}
-
-/* Wherever a recorded list is cut off, it does not end; what it holds is there after the next. */
-START_TEST(a_list_truncated_anywhere_does_not_end)
-{
-	auto_free char *list = recorded("recorded-list-services");
-	auto_free char *whole = NULL;
-	size_t n = strlen(list) - 2; /* without what may follow the last bracket */
-
-	for (size_t i = n; i > 10; i -= 11) {
-		auto_free char *head = xstrndup(list, i == n ? SIZE_MAX : i);
-		const char *last;
-
-		fake_api_ok(&api, "list services", i < n && i % 2 ? FAKE_RESET : FAKE_CLOSE, head);
-		if (i < n)
-			fake_api_ok(&api, "list services", FAKE_CLOSE, list);
-		trace_start(&trace, loop, &(struct k8s_options){.kubeconfig = api.kubeconfig});
-		if (i < n) {
-			trace_until(&trace, "down services: cannot list services: ");
-			ck_assert_ptr_null(strstr(trace.text, "end services"));
-			mono_turn(mono_s(61));
-		}
-		trace_until(&trace, "up services");
-		last = strstr(trace.text, "down services");
-		last = strstr(last ? last : trace.text, "begin services");
-		ck_assert_ptr_nonnull(last);
-		if (!whole)
-			whole = xstrdup(last);
-		ck_assert_str_eq(last, whole);
-		trace_end(&trace);
-	}
-	ck_assert(whole && strstr(whole, "object services default/"));
-	trace.text = xstrdup("");
-}
-END_TEST
-
-/* An octet now and then keeps nothing alive for ever. */
-START_TEST(a_list_that_drips_is_given_up)
-{
-	fake_api_ok(&api, "list services", FAKE_HOLD, "{\"items\":[");
-	start(NULL);
-	trace_until(&trace, "begin services");
-	for (int s = 0; s < 600; s += 20) {
-		fake_api_push(&api, "list services", FAKE_HOLD, " ");
-		trace_for(&trace, 2);
-		mono_turn(mono_s(20));
-	}
-	trace_until(&trace, "down services: cannot list services: no end within 600 s");
-	trace_until(&trace, "synced");
-}
-END_TEST
-
-/* Versions are opaque: what comes twice, or late, is passed on as it comes. */
-START_TEST(doubles_and_disorder_are_passed_on)
-{
-	start_watching();
-	fake_api_push(&api, "watch services", FAKE_HOLD,
-		EVENT("ADDED", SVC("c", "9")) EVENT("ADDED", SVC("c", "9"))
-			EVENT("MODIFIED", SVC("a", "8")) EVENT("DELETED", SVC("z", "10")));
-	trace_until(&trace, "z 10");
-	trace_is(&trace, "object services default/c 9\nobject services default/c 9\n"
-			 "object services default/a 8\ndeleted services default/z 10\n");
 }
 END_TEST
 
@@ -1257,12 +983,10 @@ int main(void)
 	tcase_add_test(tests, errors_that_come_again_and_again_list);
 	tcase_add_test(tests, a_broken_list_never_ends);
 	tcase_add_test(tests, a_reset_in_a_list_never_ends_it);
-	tcase_add_loop_test(tests, refusals_are_said_and_tried_again, 0, N_ELEMENTS(refusals));
 	tcase_add_test(tests, the_same_refusal_is_said_once_and_does_not_stop_others);
 	tcase_add_test(tests, retry_after_is_honoured);
 	tcase_add_test(tests, an_unauthorized_request_is_tried_once_more_at_once);
 	tcase_add_test(tests, unfit_objects_are_passed_over);
-	tcase_add_test(tests, large_objects_are_fine_and_giants_passed_over);
 	tcase_add_loop_test(tests, silence_of_a_server_that_is_behind_lists, 0, 2);
 	tcase_add_loop_test(tests, silence_of_a_server_that_keeps_up_only_watches_again, 0, 2);
 	tcase_add_test(tests, a_probe_that_is_not_answered_is_a_failure);
@@ -1288,13 +1012,7 @@ int main(void)
 		tests, a_server_of_nothing_but_errors_is_left, 0, N_ELEMENTS(bad_answers));
 	tcase_add_test(tests, errors_between_good_answers_are_forgiven);
 	tcase_add_test(tests, the_first_list_may_wait);
-	tcase_add_test(tests, truncated_anywhere_it_goes_on_from_there);
-	tcase_add_test(tests, versions_that_expire_at_once_are_no_storm);
-	tcase_add_test(tests, refusals_without_end_are_no_storm);
 	tcase_add_test(tests, json_may_be_said_in_several_ways);
-	tcase_add_test(tests, a_list_truncated_anywhere_does_not_end);
-	tcase_add_test(tests, a_list_that_drips_is_given_up);
-	tcase_add_test(tests, doubles_and_disorder_are_passed_on);
 	tcase_add_test(tests, status_tells_of_each_stream);
 	tcase_set_timeout(tests, 30);
 	suite_add_tcase(suite, tests);
