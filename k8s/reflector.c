@@ -72,7 +72,7 @@ struct reflector {
 	bool token_retried;
 	unsigned resumes;
 	unsigned errors;            /* 5xx, one after the other */
-	unsigned expiries;          /* 410 of watches, one after the other */
+	struct mono lost;           /* when a watch could not go on, last; zero: never */
 	enum verdict event_verdict; /* of an ERROR event */
 	char *event_text;
 	int cut_result;
@@ -327,7 +327,6 @@ static void advance(struct reflector *reflector, const json_t *object)
 		str_set(&reflector->version, version);
 	reflector->cached = true;
 	reflector->resumes = 0;
-	reflector->expiries = 0;
 }
 
 /* false: the stream has ended with this event, whether the server closes it or not. */
@@ -481,19 +480,29 @@ static void resume(struct reflector *reflector)
 	schedule(reflector, false, MAX(left_ms, 0));
 }
 
+/*
+ * From its version there is nothing to watch. It is listed at once, but not if that happened just
+ * now: a server may say so of whatever it lists, even after an event or two.
+ */
+static void lose(struct reflector *reflector, enum list_from from)
+{
+	struct mono now = mono_now();
+	bool again = reflector->lost.ns &&
+		     mono_before(now, mono_add(reflector->lost, mono_ms(BACKOFF_MAX_MS)));
+
+	reflector->lost = now;
+	list_again(reflector, from);
+	if (again)
+		schedule(reflector, true, back_off(reflector));
+}
+
 static void watch_refused(
 	struct reflector *reflector, enum verdict verdict, const char *text, int64_t at_least_ms)
 {
 	if (refused(reflector, verdict, text))
 		return;
-	if (verdict == VERDICT_EXPIRED) { /* at once, unless it says so of each new list, too */
-		list_again(reflector, FROM_LAST);
-		if (reflector->expiries++)
-			schedule(reflector, true, back_off(reflector));
-		return;
-	}
-	if (verdict == VERDICT_AHEAD) {
-		list_again(reflector, FROM_STORE);
+	if (verdict == VERDICT_EXPIRED || verdict == VERDICT_AHEAD) {
+		lose(reflector, verdict == VERDICT_AHEAD ? FROM_STORE : FROM_LAST);
 		return;
 	}
 	fail(reflector, text, at_least_ms);
