@@ -474,7 +474,7 @@ static bool read_feed(struct session *s, const struct wire_frame *frame, struct 
 		return false;
 	}
 	return frame->vrf == s->kind.vrf && out->type == s->kind.type &&
-	       out->instance == s->kind.instance;
+	       out->instance == s->kind.instance && !out->by_source;
 }
 
 static void take_feed_add(struct session *s, const struct wire_frame *frame)

@@ -240,7 +240,8 @@ bool wire_read_route(struct releases releases, struct reader body, struct wire_r
 		!read_prefix(&body, family, len, (len + 7u) / 8, &route.prefix))
 		return false;
 	route.reread = flags & FLAG_SELFROUTE;
-	if (!(bits & BIT_SRCPFX))
+	route.by_source = bits & BIT_SRCPFX;
+	if (!route.by_source)
 		read_either_tail(releases, body, bits, &route);
 	*out = route;
 	return true;

@@ -55,8 +55,9 @@ struct wire_route {
 	uint8_t type;
 	uint16_t instance;
 	struct prefix prefix;
-	bool reread;   /* zebra found it in the kernel after its own restart: nobody holds it */
-	bool readable; /* tag and metric were found; else they are 0 and mean nothing */
+	bool by_source; /* for packets from a source prefix only: another route than the prefix's */
+	bool reread;    /* zebra found it in the kernel after its own restart: nobody holds it */
+	bool readable;  /* tag and metric were found; else they are 0 and mean nothing */
 	uint32_t tag;
 	uint32_t metric;
 	uint8_t distance;

@@ -735,6 +735,42 @@ START_TEST(malformed_messages_are_counted_and_skipped)
 }
 END_TEST
 
+/* As `ipv6 route fd00::1/128 from fd00:5::/64`: zebra holds it beside the one for all packets. */
+START_TEST(a_route_by_source_is_another_one)
+{
+	static const char *const messages[] = {
+		"0043 fe 06 00000000 001e 03 0000 00000008 0000002f 01 0a 80"
+		"fd000000000000000000000000000001 40 fd00000500000000"
+		"0001 00000000 06 00 01 01 00000000 00000064",
+		"0043 fe 06 00000000 001f 03 0000 00000008 0000002f 01 0a 80"
+		"fd000000000000000000000000000001 40 fd00000500000000"
+		"0001 00000000 06 00 01 01 00000000 00000064",
+	};
+	uint8_t data[96];
+
+	start(RELEASE_8_2, ZAPI_STATIC);
+	set(C, 4711, 5);
+	zapi_complete(zapi);
+	turn(20);
+	expect_route(C, ZAPI_REDISTRIBUTED);
+	for (size_t i = 0; i < N_ELEMENTS(messages); i++) {
+		n_events[ZAPI_EVENT_ROUTE] = 0;
+		fake_zebra_send(zebra, data, unhex(messages[i], data, sizeof(data)));
+		turn(10);
+		ck_assert_uint_eq(n_events[ZAPI_EVENT_ROUTE], 0);
+		ck_assert_uint_eq(status().n_redistributed, 1);
+	}
+	ck_assert_uint_eq(status().malformed, 0);
+	/* Amid the two, ours can still be taken back. */
+	fake_zebra_send(zebra, data, unhex(messages[0], data, sizeof(data)));
+	turn(5);
+	clear(C);
+	turn(10);
+	ck_assert_ptr_null(in_zebra(C));
+	stop();
+}
+END_TEST
+
 START_TEST(staticd_leaving_is_noticed)
 {
 	uint8_t data[32];
@@ -902,6 +938,7 @@ int main(void)
 	tcase_add_test(tcase, a_thousand_routes_are_one_write);
 	tcase_add_test(tcase, a_storm_is_one_message);
 	tcase_add_test(tcase, malformed_messages_are_counted_and_skipped);
+	tcase_add_test(tcase, a_route_by_source_is_another_one);
 	tcase_add_test(tcase, staticd_leaving_is_noticed);
 	tcase_add_test(tcase, keeping_waits_until_zebra_has_read_all);
 	tcase_add_loop_test(tcase, withdrawing_takes_all_of_ours, 0, 4);
