@@ -790,9 +790,20 @@ static void confirmed(struct vip *vip, enum direction direction)
 	metrics_arrived(vip->announce->metrics, direction, trace);
 }
 
+/* What zebra says of the route, with the way out where our own configuration may be the cause. */
+static char *news_text(const struct zapi_event *event)
+{
+	if (!event->holder_tag)
+		return xstrdup(event->text);
+	return xasprintf("%s; if cosmolet sent it before announce.tag was changed, name its tag, "
+			 "%u, in announce.policy_tags",
+		event->text, (unsigned)event->holder_tag);
+}
+
 static void route_news(struct announce *announce, const struct zapi_event *event)
 {
 	struct vip *vip = find_vip(announce, &event->prefix);
+	auto_free char *text = NULL;
 	char buf[PREFIX_STRLEN];
 	unsigned suppressed;
 
@@ -813,7 +824,8 @@ static void route_news(struct announce *announce, const struct zapi_event *event
 	if (event->state == vip->zebra && event->state != ZAPI_REJECTED)
 		return;
 	vip->zebra = event->state;
-	note(vip, event->text);
+	text = news_text(event);
+	note(vip, text);
 	if (event->state == ZAPI_REDISTRIBUTED) {
 		trace_mark(vip->trace, STAGE_ZEBRA);
 		confirmed(vip, DIRECTION_ANNOUNCE);
@@ -824,7 +836,7 @@ static void route_news(struct announce *announce, const struct zapi_event *event
 	if (event->state == ZAPI_REJECTED && log_allowed(&announce->reject_limit, &suppressed))
 		log_warn("zapi", "zebra does not use our route",
 			"address=%s reason=%s suppressed=%u", prefix_address(&vip->address, buf),
-			event->text, suppressed);
+			text, suppressed);
 }
 
 void announce_zebra(struct announce *announce, const struct zapi_event *event)

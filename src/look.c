@@ -48,6 +48,16 @@ static const char *whose(const struct config *config, const struct zapi_feed_rou
 	return route->orphan ? "nobody's" : "others'";
 }
 
+/* Routes that ours look like, but for the tag. */
+static bool has_lookalikes(const struct zapi_feed_route *feed, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!feed[i].ours && feed[i].route.tag && prefix_is_host(&feed[i].route.prefix))
+			return true;
+	}
+	return false;
+}
+
 /* As a table */
 
 static void print_zebra(const struct look *look, const struct zapi_status *status)
@@ -88,6 +98,10 @@ static void print_feed(const struct config *config, const struct zapi_feed_route
 			printf("%-10s %-10s %-8s", "?", "?", "?");
 		printf("  %s\n", whose(config, &feed[i]));
 	}
+	if (config->word == ZAPI_STATIC && has_lookalikes(feed, n))
+		printf("\nHost routes with a tag that are others' are ours if cosmolet sent them "
+		       "before announce.tag\nwas changed: then name their tag in "
+		       "announce.policy_tags.\n");
 }
 
 /* As JSON */

@@ -83,6 +83,13 @@ bool route_is_leftover(const struct table *t, const struct route *r)
 	return r->there && r->ours && !r->wanted && !r->leaving && t->kind != WORD_PASSIVE;
 }
 
+uint32_t route_holder_tag(const struct table *t, const struct route *r)
+{
+	bool held = r->state == ZAPI_REJECTED && r->reason == why_foreign;
+
+	return held && t->kind == WORD_SHARED && r->readable ? r->there_tag : 0;
+}
+
 bool route_can_delete(const struct route *r)
 {
 	if (r->there && !r->ours)

@@ -59,6 +59,8 @@ struct route {
 bool route_confirms(const struct table *table, const struct route *route);
 /* Whether it is ours, in zebra, and nobody has claimed it. */
 bool route_is_leftover(const struct table *table, const struct route *route);
+/* The tag of the static route of others that keeps it out of zebra; 0: none, or no such route. */
+uint32_t route_holder_tag(const struct table *table, const struct route *route);
 /* Whether deleting it takes nothing away from others. */
 bool route_can_delete(const struct route *route);
 

@@ -369,7 +369,10 @@ bool table_pop_news(struct table *t, struct zapi_event *out)
 		TAILQ_REMOVE(&t->news, r, news_link);
 		r->is_news = false;
 		if (differs) {
-			*out = (struct zapi_event){ZAPI_EVENT_ROUTE, r->prefix, r->state, ""};
+			*out = (struct zapi_event){.type = ZAPI_EVENT_ROUTE,
+				.prefix = r->prefix,
+				.state = r->state,
+				.holder_tag = route_holder_tag(t, r)};
 			if (r->reason)
 				snprintf(out->text, sizeof(out->text), "%s", r->reason);
 			r->told = r->state;

@@ -114,7 +114,13 @@ struct zapi_event {
 	enum zapi_event_type type;
 	struct prefix prefix;        /* ROUTE */
 	enum zapi_route_state state; /* ROUTE */
-	char text[160];              /* empty: nothing to add */
+	/*
+	 * ROUTE, REJECTED, static: the tag of the static route that holds the prefix, which is none
+	 * of ours; 0: it has none, or it is not for such a route. Had a former life sent it, with
+	 * that tag among zapi_options.tags it is ours.
+	 */
+	uint32_t holder_tag;
+	char text[160]; /* empty: nothing to add */
 };
 
 enum zapi_answer { ZAPI_NO, ZAPI_YES, ZAPI_MAYBE };

@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 import pytest
 from cosmolet import Cosmolet, pod, service
-from lab import COMMUNITY, Lab
+from lab import COMMUNITY, DEGRADED_COMMUNITY, DEGRADED_TAG, TAG, Lab
 from sandbox import wait_until
 
 V4, V6, LB = '10.96.0.1', 'fd00:96::1', '198.18.0.1'
@@ -158,6 +158,27 @@ def test_staticd_holds_the_prefix(start: Any) -> None:
     daemon.wait_states(UP)
     table = lab.tor.wait_for(lambda t: t.get(f'{V4}/32') and t[f'{V4}/32'].communities == {COMMUNITY})
     assert set(table) == WEB
+
+    # The next life has another tag: what it does not know as its own it does not touch, and says how to make it known.
+    daemon.kill()
+    daemon.settings['announce']['tag'] = DEGRADED_TAG
+    daemon.write_config()
+    mark = time.time()
+    daemon.start()
+    daemon.wait_states({V4: 'rejected', V6: 'rejected'})
+    way_out = f'name its tag, {TAG}, in announce.policy_tags'
+    assert way_out in daemon.command('why', V6, '--http', '127.0.0.1:9474').stdout
+    assert len(daemon.log_lines('level=warn', 'room=zapi', way_out)) == 2
+    assert 'announce.policy_tags' in daemon.command('zebra', '--config', str(daemon.config)).stdout
+    assert lab.tor.events(mark) == []
+    daemon.settings['announce']['policy_tags'] = [str(TAG)]
+    daemon.write_config()
+    daemon.wait_log('msg=changed', 'announce.policy_tags')
+    daemon.wait_ready()
+    daemon.wait_states(UP)
+    lab.tor.wait_for(lambda t: {r.communities for r in t.values()} == {frozenset({DEGRADED_COMMUNITY})} and set(t) == WEB)
+    assert {e.kind for e in lab.tor.events(mark)} == {'announce'}
+    assert 'announce.policy_tags' not in daemon.command('zebra', '--config', str(daemon.config)).stdout
 
 
 def test_staticd_restarted(start: Any) -> None:

@@ -302,6 +302,34 @@ START_TEST(the_operators_static_routes_are_sacred)
 }
 END_TEST
 
+/* Its tag may be ours of an earlier configuration: only the owner can know. */
+START_TEST(the_tag_that_keeps_us_out_is_told)
+{
+	static const struct {
+		enum zapi_word word;
+		uint32_t tag;
+		uint32_t told;
+	} cases[] = {{ZAPI_STATIC, 100, 100}, {ZAPI_STATIC, 0, 0}, {ZAPI_OPENFABRIC, 0, 0}};
+
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		struct zapi_event event;
+
+		setup_learned(cases[i].word);
+		seen(A, cases[i].tag, 0);
+		want(A, 4711, 0);
+		ck_assert(table_pop_news(&table, &event));
+		ck_assert_int_eq(event.state, ZAPI_REJECTED);
+		ck_assert_uint_eq(event.holder_tag, cases[i].told);
+		want(A, 4999, 0); /* refused for another reason */
+		if (cases[i].word == ZAPI_STATIC) {
+			ck_assert(table_pop_news(&table, &event));
+			ck_assert_uint_eq(event.holder_tag, 0);
+		}
+		table_deinit(&table);
+	}
+}
+END_TEST
+
 /* zebra died, and its successor found our routes in the kernel, without their tags. */
 START_TEST(orphans_may_be_taken_over)
 {
@@ -831,6 +859,7 @@ int main(void)
 	tcase_add_test(tcase, a_change_waits_for_its_confirmation);
 	tcase_add_test(tcase, a_static_metric_is_a_key_on_late_releases);
 	tcase_add_test(tcase, the_operators_static_routes_are_sacred);
+	tcase_add_test(tcase, the_tag_that_keeps_us_out_is_told);
 	tcase_add_test(tcase, orphans_may_be_taken_over);
 	tcase_add_test(tcase, an_unreadable_static_route_is_not_ours);
 	tcase_add_loop_test(
