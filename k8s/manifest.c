@@ -80,13 +80,21 @@ static bool is_wanted(const struct manifest *manifest, const struct k8s_object *
 }
 
 /* An API server leaves these out when asked with query.c's labels. */
-static bool is_served(enum k8s_resource resource, const json_t *json)
+static bool is_served(
+	const struct k8s_options *options, enum k8s_resource resource, const json_t *json)
 {
 	const json_t *labels = json_object_get(json_object_get(json, "metadata"), "labels");
+	const json_t *proxy = json_object_get(labels, "service.kubernetes.io/service-proxy-name");
 
-	return resource != K8S_SERVICES ||
-	       (!json_object_get(labels, "service.kubernetes.io/headless") &&
-		       !json_object_get(labels, "service.kubernetes.io/service-proxy-name"));
+	if (resource != K8S_SERVICES)
+		return true;
+	if (json_object_get(labels, "service.kubernetes.io/headless"))
+		return false;
+	for (size_t i = 0; json_is_string(proxy) && i < options->n_proxies; i++) {
+		if (strcmp(options->proxies[i], json_string_value(proxy)) == 0)
+			return true;
+	}
+	return !proxy;
 }
 
 static void add_default_namespace(enum k8s_resource resource, json_t *json)
@@ -129,7 +137,7 @@ static void take(struct manifest *manifest, enum k8s_resource resource, const ch
 		fail(manifest, fault_place(manifest, &fault, place), text);
 		return;
 	}
-	if (!is_wanted(manifest, object) || !is_served(resource, json)) {
+	if (!is_wanted(manifest, object) || !is_served(manifest->options, resource, json)) {
 		k8s_object_free(object);
 		return;
 	}

@@ -271,7 +271,21 @@ static char *condition_reason(struct decode *d, const json_t *condition)
 	return message && *message ? text_shorten(xstrdup(message), REASON_MAX) : NULL;
 }
 
-/* Adds up the restarts; returns the first reason for which a container waits or ended, or NULL. */
+/*
+ * Nothing runs there, and nothing will for a while. The kubelet says so together with the condition
+ * Ready; who else writes it, or writes later, is not waited for: early down.
+ */
+static bool is_broken(const char *waiting)
+{
+	return waiting &&
+	       (!strcmp(waiting, "CrashLoopBackOff") || !strcmp(waiting, "ErrImagePull") ||
+		       !strncmp(waiting, "ImagePull", strlen("ImagePull")));
+}
+
+/*
+ * Adds up the restarts; returns the first reason for which a container waits, before all others one
+ * that means that it is broken, or NULL.
+ */
 static const char *read_containers(
 	struct decode *d, const json_t *status, const char *path, uint32_t *restarts)
 {
@@ -290,7 +304,9 @@ static const char *read_containers(
 			decode_count(d, container, "status.containerStatuses[].restartCount");
 
 		*restarts += MIN(count, UINT32_MAX - *restarts);
-		if (!reason && why && *why && strcmp(why, "PodInitializing") != 0)
+		if (!why || !*why || !strcmp(why, "PodInitializing"))
+			continue;
+		if (!reason || (is_broken(why) && !is_broken(reason)))
 			reason = why;
 	}
 	return reason;
@@ -340,7 +356,7 @@ static void read_pod(struct decode *d, const json_t *json, struct k8s_pod *out)
 
 	out->node = copy(decode_string(d, spec, "spec.nodeName"));
 	out->phase = read_phase(d, status);
-	out->ready = condition_is_true(d, ready);
+	out->ready = condition_is_true(d, ready) && !is_broken(why);
 	if (out->ready)
 		out->ready_reason = NULL;
 	else if (why || init)
@@ -397,13 +413,25 @@ static void read_pod_cidrs(struct decode *d, const json_t *spec, struct k8s_node
 	}
 }
 
+/* Of all that the kubelet may name as a reason it is one; it is the same since graceful shutdown.
+ */
+static bool is_shutdown(struct decode *d, const json_t *ready)
+{
+	const char *message = decode_string(d, ready, "status.conditions[].message");
+
+	return ready && !condition_is_true(d, ready) && message &&
+	       strstr(message, "node is shutting down");
+}
+
 static void read_node(struct decode *d, const json_t *json, struct k8s_node *out)
 {
 	const json_t *spec = decode_object(d, json, "spec");
 	const json_t *status = decode_object(d, json, "status");
+	const json_t *ready = find_condition(d, status, "Ready");
 
 	out->unschedulable = decode_bool(d, spec, "spec.unschedulable", false);
-	out->ready = condition_is_true(d, find_condition(d, status, "Ready"));
+	out->ready = condition_is_true(d, ready);
+	out->shutting_down = is_shutdown(d, ready);
 	out->network_unavailable =
 		condition_is_true(d, find_condition(d, status, "NetworkUnavailable"));
 	read_taints(d, spec, out);

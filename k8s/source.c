@@ -21,6 +21,7 @@
 #include "events.h"
 #include "files.h"
 #include "object.h"
+#include "query.h"
 #include "reflector.h"
 #include "request.h"
 
@@ -32,6 +33,8 @@ struct k8s {
 	struct k8s_options options; /* its strings are ours */
 	char **namespaces;
 	char **servers;
+	char **proxies;
+	char *of_proxies; /* the labels of services of these; NULL: there are none */
 	struct events events;
 	struct files *files; /* NULL: an API server */
 	struct auth auth;
@@ -39,7 +42,7 @@ struct k8s {
 	bool started;
 	bool labels; /* those of services are wanted */
 	struct requests *requests;
-	struct reflector *reflectors[K8S_N_RESOURCES][NAMESPACES_MAX];
+	struct reflector *reflectors[K8S_N_RESOURCES][2 * NAMESPACES_MAX];
 	size_t n_reflectors[K8S_N_RESOURCES];
 };
 
@@ -54,18 +57,34 @@ static const char *copy_filled(const char *text)
 	return text && *text ? xstrdup(text) : NULL;
 }
 
+static char **copy_list(const char *const *list, size_t n)
+{
+	char **out = xcalloc(n, sizeof(*out));
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = xstrdup(list[i]);
+	return out;
+}
+
+static void free_list(char **list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(list[i]);
+	free(list);
+}
+
 static void copy_options(struct k8s *k8s, const struct k8s_options *options)
 {
-	k8s->namespaces = xcalloc(options->n_namespaces, sizeof(*k8s->namespaces));
-	for (size_t i = 0; i < options->n_namespaces; i++)
-		k8s->namespaces[i] = xstrdup(options->namespaces[i]);
-	k8s->servers = xcalloc(options->n_servers, sizeof(*k8s->servers));
-	for (size_t i = 0; i < options->n_servers; i++)
-		k8s->servers[i] = xstrdup(options->servers[i]);
+	k8s->namespaces = copy_list(options->namespaces, options->n_namespaces);
+	k8s->proxies = copy_list(options->proxies, options->n_proxies);
+	k8s->of_proxies = query_proxies(options->proxies, options->n_proxies);
+	k8s->servers = copy_list(options->servers, options->n_servers);
 	k8s->options = (struct k8s_options){
 		.node = copy_filled(options->node),
 		.namespaces = (const char *const *)k8s->namespaces,
 		.n_namespaces = options->n_namespaces,
+		.proxies = (const char *const *)k8s->proxies,
+		.n_proxies = options->n_proxies,
 		.namespace_selector = copy(options->namespace_selector),
 		.annotation_prefix = copy(options->annotation_prefix),
 		.policies = options->policies,
@@ -86,12 +105,10 @@ static void free_const(const char *text)
 
 static void free_options(struct k8s *k8s)
 {
-	for (size_t i = 0; i < k8s->options.n_namespaces; i++)
-		free(k8s->namespaces[i]);
-	free(k8s->namespaces);
-	for (size_t i = 0; i < k8s->options.n_servers; i++)
-		free(k8s->servers[i]);
-	free(k8s->servers);
+	free_list(k8s->namespaces, k8s->options.n_namespaces);
+	free_list(k8s->proxies, k8s->options.n_proxies);
+	free(k8s->of_proxies);
+	free_list(k8s->servers, k8s->options.n_servers);
 	free_const(k8s->options.node);
 	free_const(k8s->options.namespace_selector);
 	free_const(k8s->options.annotation_prefix);
@@ -120,7 +137,8 @@ static const char *reason(const struct k8s *k8s, enum k8s_resource resource, con
 
 static void on_policies(void *data, bool there);
 
-static void add_reflector(struct k8s *k8s, enum k8s_resource resource, const char *namespace)
+static struct reflector *add_reflector(
+	struct k8s *k8s, enum k8s_resource resource, const char *namespace, const char *name)
 {
 	struct reflector_options options = {
 		.loop = k8s->loop,
@@ -129,6 +147,7 @@ static void add_reflector(struct k8s *k8s, enum k8s_resource resource, const cha
 		.auth = &k8s->auth,
 		.resource = resource,
 		.namespace = namespace,
+		.name = name,
 		.node = k8s->options.node,
 		.why = reason(k8s, resource, namespace),
 		.annotation_prefix = k8s->options.annotation_prefix,
@@ -138,7 +157,28 @@ static void add_reflector(struct k8s *k8s, enum k8s_resource resource, const cha
 		.data = k8s,
 	};
 
-	k8s->reflectors[resource][k8s->n_reflectors[resource]++] = reflector_new(&options);
+	return k8s->reflectors[resource][k8s->n_reflectors[resource]++] = reflector_new(&options);
+}
+
+/*
+ * Labels cannot ask for "without this one, or with such a value of it": so services of other
+ * proxies are a watch of their own.
+ */
+static void add_services(struct k8s *k8s, const char *namespace)
+{
+	add_reflector(k8s, K8S_SERVICES, namespace, NULL);
+	if (k8s->of_proxies)
+		reflector_select(
+			add_reflector(k8s, K8S_SERVICES, namespace, "services of other proxies"),
+			k8s->of_proxies, "these proxies are said to run here");
+}
+
+static void add_one(struct k8s *k8s, enum k8s_resource resource, const char *namespace)
+{
+	if (resource == K8S_SERVICES)
+		add_services(k8s, namespace);
+	else
+		add_reflector(k8s, resource, namespace, NULL);
 }
 
 static void add_reflectors(struct k8s *k8s, enum k8s_resource resource)
@@ -146,18 +186,17 @@ static void add_reflectors(struct k8s *k8s, enum k8s_resource resource)
 	size_t n = k8s->options.n_namespaces;
 
 	if (n == 0 || n > NAMESPACES_MAX)
-		add_reflector(k8s, resource, NULL);
+		add_one(k8s, resource, NULL);
 	else
 		for (size_t i = 0; i < n; i++)
-			add_reflector(k8s, resource, k8s->options.namespaces[i]);
+			add_one(k8s, resource, k8s->options.namespaces[i]);
 }
 
 /* The server selects them: one whose labels change so that it no longer matches is deleted here. */
 static void add_namespaces(struct k8s *k8s, const char *selector)
 {
-	add_reflector(k8s, K8S_NAMESPACES, NULL);
-	reflector_select(
-		k8s->reflectors[K8S_NAMESPACES][0], selector, reason(k8s, K8S_NAMESPACES, NULL));
+	reflector_select(add_reflector(k8s, K8S_NAMESPACES, NULL, NULL), selector,
+		reason(k8s, K8S_NAMESPACES, NULL));
 }
 
 static void start_reflectors(struct k8s *k8s, enum k8s_resource resource)
@@ -206,12 +245,12 @@ static int start_cluster(struct k8s *k8s, char **out_error)
 	add_reflectors(k8s, K8S_SERVICES);
 	if (k8s->options.node) {
 		add_reflectors(k8s, K8S_PODS);
-		add_reflector(k8s, K8S_NODES, NULL);
+		add_reflector(k8s, K8S_NODES, NULL, NULL);
 	}
 	if (k8s->options.namespace_selector)
 		add_namespaces(k8s, k8s->options.namespace_selector);
 	if (k8s->options.policies)
-		add_reflector(k8s, K8S_ANNOUNCEMENTPOLICIES, NULL);
+		add_reflector(k8s, K8S_ANNOUNCEMENTPOLICIES, NULL, NULL);
 	add_reflectors(k8s, K8S_ENDPOINTSLICES);
 	if (k8s->auth.warning)
 		events_warn(&k8s->events, xstrdup(k8s->auth.warning));
@@ -310,7 +349,10 @@ void k8s_want_endpointslices(struct k8s *k8s, const struct k8s_service_name *ser
 			reflector_stop(reflector);
 			continue;
 		}
-		reflector_select(reflector, n > SERVICES_MAX ? NULL : labels,
+		reflector_select(reflector,
+			n <= SERVICES_MAX ? labels
+			: k8s->of_proxies ? QUERY_ANY_PROXY
+					  : NULL,
 			n > SERVICES_MAX ? "many services are decided by them"
 					 : "only these services are decided by them");
 		reflector_start(reflector);

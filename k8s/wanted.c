@@ -31,7 +31,7 @@ static const struct cut_wanted taint[] = {CUT_WHOLE("key"), CUT_WHOLE("effect"),
 static const struct cut_wanted node_spec[] = {
 	CUT_WHOLE("unschedulable"), CUT_PART("taints", taint), CUT_WHOLE("podCIDRs"), CUT_LAST};
 static const struct cut_wanted node_condition[] = {
-	CUT_WHOLE("type"), CUT_WHOLE("status"), CUT_LAST};
+	CUT_WHOLE("type"), CUT_WHOLE("status"), CUT_WHOLE("message"), CUT_LAST};
 static const struct cut_wanted node_status[] = {
 	CUT_PART("conditions", node_condition), CUT_WHOLE("addresses"), CUT_LAST};
 

@@ -525,6 +525,8 @@ static void add_claim(struct announce *announce, struct owner *owner, struct cla
 	claim->verdict = *verdict;
 	claim->verdict.tally.example = NULL;
 	claim->verdict.load_balancer_class = NULL;
+	claim->verdict.holder = NULL;
+	claim->verdict.drained = NULL;
 	claim->text = verdict_text(announce->config, verdict);
 	claim->vip = get_vip(announce, &verdict->address);
 	LIST_INSERT_HEAD(&claim->vip->claims, claim, linked);

@@ -50,6 +50,33 @@ static int labelled_cmp(const void *a, const void *b)
 	return c ? c : strcmp(x->pod->meta.name, y->pod->meta.name);
 }
 
+/* Any author of a service may write another's cluster IP among the external IPs. */
+static int nth_ip_cmp(const void *a, const void *b, size_t n)
+{
+	const struct k8s_object *x = a, *y = b;
+	int c = prefix_cmp(&x->service.cluster_ips[n], &y->service.cluster_ips[n]);
+
+	return c ? c : object_cmp(x, y);
+}
+
+static int ip_cmp(const void *a, const void *b)
+{
+	return nth_ip_cmp(a, b, 0);
+}
+
+static int second_ip_cmp(const void *a, const void *b)
+{
+	return nth_ip_cmp(a, b, 1);
+}
+
+static int claimed_cmp(const void *a, const void *b)
+{
+	const struct claimed *x = a, *y = b;
+	int c = prefix_cmp(x->address, y->address);
+
+	return c ? c : object_cmp(x->service, y->service);
+}
+
 static int slice_cmp(const void *a, const void *b)
 {
 	const struct k8s_object *x = a, *y = b;
@@ -104,6 +131,9 @@ void cluster_init(struct cluster *cluster,
 	*cluster = (struct cluster){.changed = changed, .data = data};
 	vec_init(&cluster->services, object_cmp);
 	vec_init(&cluster->by_pair, pair_cmp);
+	vec_init(&cluster->by_ip, ip_cmp);
+	vec_init(&cluster->by_second_ip, second_ip_cmp);
+	vec_init(&cluster->by_external, claimed_cmp);
 	vec_init(&cluster->pods, object_cmp);
 	vec_init(&cluster->by_label, labelled_cmp);
 	vec_init(&cluster->slices, object_cmp);
@@ -119,6 +149,9 @@ void cluster_deinit(struct cluster *cluster)
 {
 	vec_deinit(&cluster->lists, list_destroy);
 	vec_deinit(&cluster->by_pair, NULL);
+	vec_deinit(&cluster->by_ip, NULL);
+	vec_deinit(&cluster->by_second_ip, NULL);
+	vec_deinit(&cluster->by_external, free);
 	vec_deinit(&cluster->by_label, free);
 	vec_deinit(&cluster->by_service, NULL);
 	vec_deinit(&cluster->listed, free);
@@ -198,6 +231,28 @@ static void touch_by_pod(struct cluster *cluster, const struct k8s_object *pod)
 		touch_by_label(cluster, pod, &pod->meta.labels.pairs[i]);
 }
 
+/* Whoever claims one of its cluster IPs as an external IP. */
+static void touch_by_ips(struct cluster *cluster, const struct k8s_object *object)
+{
+	static char first[] = "";
+	struct k8s_object none = {.meta = {.namespace = first, .name = first}};
+
+	for (size_t i = 0; cluster->by_external.n && i < object->service.n_cluster_ips; i++) {
+		const struct prefix *address = &object->service.cluster_ips[i];
+		struct claimed wanted = {&none, address};
+		size_t at = vec_lower(&cluster->by_external, &wanted, NULL);
+
+		for (; at < cluster->by_external.n; at++) {
+			const struct claimed *claimed = cluster->by_external.items[at];
+			const struct k8s_meta *meta = &claimed->service->meta;
+
+			if (prefix_cmp(claimed->address, address) != 0)
+				break;
+			cluster->changed(cluster->data, meta->namespace, meta->name);
+		}
+	}
+}
+
 static void touch_services(struct cluster *cluster, size_t first, size_t end)
 {
 	for (size_t i = first; i < end; i++) {
@@ -214,6 +269,7 @@ static void touch(struct cluster *cluster, const struct k8s_object *object)
 	switch (object->resource) {
 	case K8S_SERVICES:
 		cluster->changed(cluster->data, object->meta.namespace, object->meta.name);
+		touch_by_ips(cluster, object);
 		break;
 	case K8S_PODS: touch_by_pod(cluster, object); break;
 	case K8S_ENDPOINTSLICES:
@@ -281,7 +337,8 @@ static bool nodes_equal(const struct k8s_object *a, const struct k8s_object *b)
 	const struct k8s_node *x = &a->node, *y = &b->node;
 
 	return x->unschedulable == y->unschedulable && x->ready == y->ready &&
-	       x->network_unavailable == y->network_unavailable && taints_equal(x, y) &&
+	       x->network_unavailable == y->network_unavailable &&
+	       x->shutting_down == y->shutting_down && taints_equal(x, y) &&
 	       prefixes_equal(x->addresses, x->n_addresses, y->addresses, y->n_addresses) &&
 	       prefixes_equal(x->pod_cidrs, x->n_pod_cidrs, y->pod_cidrs, y->n_pod_cidrs) &&
 	       a->meta.deleting == b->meta.deleting &&
@@ -302,7 +359,7 @@ static bool is_quiet(const struct k8s_object *old, const struct k8s_object *obje
 	return object->resource == K8S_NAMESPACES;
 }
 
-/* The index that an object has to be in besides; NULL: none, or by_label, which has many entries.
+/* The index that an object has to be in besides; NULL: none, or those that have many entries of it.
  */
 static struct vec *index_of(struct cluster *cluster, const struct k8s_object *object)
 {
@@ -330,46 +387,105 @@ static void remove_labels(struct cluster *cluster, const struct k8s_object *pod)
 	}
 }
 
-static void add_to_index(struct cluster *cluster, struct k8s_object *object)
+/* There are two at most; a manifest that has more is no service that an API server would take. */
+static size_t count_ips(const struct k8s_object *object)
 {
-	struct vec *index = index_of(cluster, object);
-
-	if (index)
-		vec_insert(index, object);
-	if (object->resource == K8S_PODS)
-		add_labels(cluster, object);
+	return object->resource == K8S_SERVICES ? MIN(object->service.n_cluster_ips, 2u) : 0;
 }
 
-static void remove_from_index(struct cluster *cluster, const struct k8s_object *object)
+static bool is_before(const struct k8s_service *service, size_t i)
 {
-	struct vec *index = index_of(cluster, object);
+	for (size_t j = 0; j < i; j++) {
+		if (!prefix_cmp(&service->external_ips[j], &service->external_ips[i]))
+			return true;
+	}
+	return false;
+}
 
-	if (index)
-		vec_remove(index, object);
-	if (object->resource == K8S_PODS)
-		remove_labels(cluster, object);
+/* One for each of its external IPs, which may be written twice. */
+static void append_claims(const struct k8s_object *object, struct vec *out)
+{
+	const struct k8s_service *service = &object->service;
+
+	if (object->resource != K8S_SERVICES)
+		return;
+	for (size_t i = 0; i < service->n_external_ips; i++) {
+		const struct claimed claimed = {object, &service->external_ips[i]};
+
+		if (!is_before(service, i))
+			vec_append(out, xmemdup(&claimed, sizeof(claimed)));
+	}
+}
+
+static void add_claims(struct cluster *cluster, const struct k8s_object *object)
+{
+	struct vec claims = VEC_INIT(NULL);
+	struct claimed *claimed;
+
+	append_claims(object, &claims);
+	vec_foreach (&claims, claimed, i)
+		vec_insert(&cluster->by_external, claimed);
+	vec_deinit(&claims, NULL);
+}
+
+static void remove_claims(struct cluster *cluster, const struct k8s_object *object)
+{
+	if (object->resource != K8S_SERVICES)
+		return;
+	for (size_t i = 0; i < object->service.n_external_ips; i++) {
+		const struct claimed wanted = {object, &object->service.external_ips[i]};
+
+		free(vec_remove(&cluster->by_external, &wanted));
+	}
+}
+
+/* Of those below, NULL stands for an object that is not, or not any more. */
+
+static struct vec *ip_index_of(struct cluster *cluster, const struct k8s_object *object, size_t n)
+{
+	if (!object || n >= count_ips(object))
+		return NULL;
+	return n == 0 ? &cluster->by_ip : &cluster->by_second_ip;
+}
+
+/* The same place in the index, if what it goes by is the same. */
+static void move(
+	struct vec *from, const struct k8s_object *old, struct vec *to, struct k8s_object *object)
+{
+	if (from && from == to && from->cmp(old, object) == 0) {
+		from->items[vec_lower(from, old, NULL)] = object;
+		return;
+	}
+	if (from)
+		vec_remove(from, old);
+	if (to)
+		vec_insert(to, object);
+}
+
+static void reindex(
+	struct cluster *cluster, const struct k8s_object *old, struct k8s_object *object)
+{
+	move(old ? index_of(cluster, old) : NULL, old, object ? index_of(cluster, object) : NULL,
+		object);
+	for (size_t i = 0; i < 2; i++)
+		move(ip_index_of(cluster, old, i), old, ip_index_of(cluster, object, i), object);
+	if (old && old->resource == K8S_PODS)
+		remove_labels(cluster, old);
+	if (object && object->resource == K8S_PODS)
+		add_labels(cluster, object);
+	if (old)
+		remove_claims(cluster, old);
+	if (object)
+		add_claims(cluster, object);
 }
 
 static void drop(struct cluster *cluster, struct vec *objects, size_t index)
 {
 	struct k8s_object *object = vec_remove_at(objects, index);
 
-	remove_from_index(cluster, object);
+	reindex(cluster, object, NULL);
 	touch(cluster, object);
 	k8s_object_free(object);
-}
-
-/* The same place in the index, if what it goes by is the same. */
-static void reindex(struct cluster *cluster, struct k8s_object *old, struct k8s_object *object)
-{
-	struct vec *index = index_of(cluster, old);
-
-	if (index && index == index_of(cluster, object) && index->cmp(old, object) == 0) {
-		index->items[vec_lower(index, old, NULL)] = object;
-		return;
-	}
-	remove_from_index(cluster, old);
-	add_to_index(cluster, object);
 }
 
 static void replace(
@@ -401,7 +517,7 @@ static void put(struct cluster *cluster, struct k8s_object *object)
 		vec_append(&list->objects, object);
 	} else {
 		vec_insert(objects, object);
-		add_to_index(cluster, object);
+		reindex(cluster, NULL, object);
 		touch(cluster, object);
 	}
 }
@@ -479,6 +595,21 @@ static int pair_ref_cmp(const void *a, const void *b)
 	return pair_cmp(*(void *const *)a, *(void *const *)b);
 }
 
+static int ip_ref_cmp(const void *a, const void *b)
+{
+	return ip_cmp(*(void *const *)a, *(void *const *)b);
+}
+
+static int second_ip_ref_cmp(const void *a, const void *b)
+{
+	return second_ip_cmp(*(void *const *)a, *(void *const *)b);
+}
+
+static int claimed_ref_cmp(const void *a, const void *b)
+{
+	return claimed_cmp(*(void *const *)a, *(void *const *)b);
+}
+
 static int slice_ref_cmp(const void *a, const void *b)
 {
 	return slice_cmp(*(void *const *)a, *(void *const *)b);
@@ -513,6 +644,31 @@ static void index_all(struct cluster *cluster, const struct vec *objects, struct
 			vec_append(&sorted, object);
 	}
 	insert_sorted(&sorted, index, ref_cmp);
+	vec_deinit(&sorted, NULL);
+}
+
+static void index_ips(struct cluster *cluster, const struct vec *objects, size_t n,
+	int (*ref_cmp)(const void *, const void *))
+{
+	struct vec sorted = VEC_INIT(NULL);
+	struct k8s_object *object;
+
+	vec_foreach (objects, object, i) {
+		if (n < count_ips(object))
+			vec_append(&sorted, object);
+	}
+	insert_sorted(&sorted, n == 0 ? &cluster->by_ip : &cluster->by_second_ip, ref_cmp);
+	vec_deinit(&sorted, NULL);
+}
+
+static void index_claims(struct cluster *cluster, const struct vec *objects)
+{
+	struct vec sorted = VEC_INIT(NULL);
+	const struct k8s_object *object;
+
+	vec_foreach (objects, object, i)
+		append_claims(object, &sorted);
+	insert_sorted(&sorted, &cluster->by_external, claimed_ref_cmp);
 	vec_deinit(&sorted, NULL);
 }
 
@@ -554,6 +710,9 @@ static void add_all(struct cluster *cluster, struct vec *objects)
 	}
 	index_all(cluster, &added, &cluster->by_pair, pair_ref_cmp);
 	index_all(cluster, &added, &cluster->by_service, slice_ref_cmp);
+	index_ips(cluster, &added, 0, ip_ref_cmp);
+	index_ips(cluster, &added, 1, second_ip_ref_cmp);
+	index_claims(cluster, &added);
 	index_labels(cluster, &added);
 	vec_foreach (&added, object, i)
 		touch(cluster, object);
@@ -706,6 +865,36 @@ size_t cluster_slices(
 			break;
 	}
 	return end;
+}
+
+static const struct k8s_object *find_ip(
+	const struct vec *by_ip, struct k8s_object *wanted, const struct k8s_object *other_than)
+{
+	size_t n = by_ip->cmp == ip_cmp ? 0 : 1;
+
+	for (size_t i = vec_lower(by_ip, wanted, NULL); i < by_ip->n; i++) {
+		const struct k8s_object *object = by_ip->items[i];
+
+		if (prefix_cmp(&object->service.cluster_ips[n], &wanted->service.cluster_ips[n]))
+			return NULL;
+		if (object != other_than)
+			return object;
+	}
+	return NULL;
+}
+
+const struct k8s_object *cluster_ip_of(const struct cluster *cluster, const struct prefix *address,
+	const struct k8s_object *other_than)
+{
+	static char first[] = "";
+	struct prefix ips[] = {*address, *address};
+	struct k8s_object wanted = {
+		.meta = {.namespace = first, .name = first},
+		.service = {.cluster_ips = ips, .n_cluster_ips = 2},
+	};
+	const struct k8s_object *found = find_ip(&cluster->by_ip, &wanted, other_than);
+
+	return found ? found : find_ip(&cluster->by_second_ip, &wanted, other_than);
 }
 
 const struct k8s_object *cluster_node(const struct cluster *cluster)

@@ -12,9 +12,12 @@
 struct policies;
 
 struct cluster {
-	struct vec services; /* struct k8s_object, by namespace and name; so are the others */
-	struct vec by_pair;  /* the services with a selector, by namespace and its first pair */
-	struct vec pods;     /* of this node */
+	struct vec services;     /* struct k8s_object, by namespace and name; so are the others */
+	struct vec by_pair;      /* the services with a selector, by namespace and its first pair */
+	struct vec by_ip;        /* the services by their first cluster IP, */
+	struct vec by_second_ip; /* by their second, of the other family; */
+	struct vec by_external;  /* struct claimed, by each of their external IPs */
+	struct vec pods;         /* of this node */
 	struct vec by_label; /* struct labelled, the pods by namespace and each of their labels */
 	struct vec slices;
 	struct vec by_service;      /* the slices, by namespace and their service's name */
@@ -44,6 +47,12 @@ struct labelled {
 	const struct k8s_pair *label;
 };
 
+/* A service by one of its external IPs. */
+struct claimed {
+	const struct k8s_object *service;
+	const struct prefix *address;
+};
+
 void cluster_init(struct cluster *cluster,
 	void (*changed)(void *data, const char *namespace, const char *name), void *data);
 void cluster_deinit(struct cluster *cluster);
@@ -54,6 +63,9 @@ void cluster_take(struct cluster *cluster, struct k8s_event *event);
 /* NULL: not known. */
 const struct k8s_object *cluster_service(
 	const struct cluster *cluster, const char *namespace, const char *name);
+/* One whose cluster IP that is, other than this service; NULL: none is known. */
+const struct k8s_object *cluster_ip_of(const struct cluster *cluster, const struct prefix *address,
+	const struct k8s_object *other_than);
 const struct k8s_object *cluster_node(const struct cluster *cluster);
 /* Of those that are selected only. */
 const struct k8s_object *cluster_namespace(const struct cluster *cluster, const char *name);

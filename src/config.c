@@ -284,6 +284,24 @@ static int check_selector(struct load *load)
 	return 0;
 }
 
+/* They become a part of a selector. */
+static int check_proxies(struct load *load)
+{
+	static const char plain[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+	const struct config_strings *proxies = &load->config->services_proxies;
+	struct where where = where_of(load, "services.proxies");
+
+	for (size_t i = 0; i < proxies->n; i++) {
+		const char *name = proxies->items[i];
+
+		if (!*name || strlen(name) > 63 || name[strspn(name, plain)])
+			return value_refuse(&load->reader, &where,
+				"\"%s\" is no value of a label; write the name of a proxy", name);
+	}
+	return 0;
+}
+
 static int check_source(struct load *load)
 {
 	const struct config *config = load->config;
@@ -314,6 +332,11 @@ static int check_wait_for(struct load *load)
 			"\"%s\" is not allowed; write http://ADDRESS:PORT/PATH, like "
 			"http://127.0.0.1:10256/healthz",
 			url);
+	if (!url && load->config->announce_drain_on & 1u << DRAIN_ON_WAIT_FOR) {
+		where = where_of(load, "announce.drain_on");
+		return value_refuse(&load->reader, &where,
+			"wait_for asks the URL of announce.wait_for; set that, or remove it");
+	}
 	return 0;
 }
 
@@ -532,6 +555,8 @@ static int check_all(struct load *load)
 	if (r == 0)
 		r = check_selector(load);
 	if (r == 0)
+		r = check_proxies(load);
+	if (r == 0)
 		r = check_wait_for(load);
 	if (r == 0)
 		r = check_listen(load);
@@ -637,6 +662,7 @@ static const struct {
 	{"kubernetes.", CHANGE_RESTART},
 	{"services.namespaces", CHANGE_RESTART},
 	{"services.namespace_selector", CHANGE_RESTART},
+	{"services.proxies", CHANGE_RESTART},
 	{"announce.redistribute", CHANGE_WITHDRAW},
 	{"announce.vrf", CHANGE_WITHDRAW},
 	{"announce.nexthop", CHANGE_RESTART},

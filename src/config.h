@@ -55,6 +55,8 @@ enum config_drain_on {
 	DRAIN_ON_DELETION,
 	DRAIN_ON_CORDON,
 	DRAIN_ON_SIGNAL,
+	DRAIN_ON_WAIT_FOR,
+	DRAIN_ON_SHUTDOWN,
 };
 
 struct config_strings {
@@ -113,6 +115,7 @@ struct config {
 	uint32_t services_addresses;       /* 1 << enum address_kind */
 	struct config_prefixes services_allow;
 	struct config_strings services_classes;
+	struct config_strings services_proxies;
 	uint32_t services_annotations; /* 1 << enum config_annotation */
 	char *announce_redistribute;
 	char *announce_vrf;   /* NULL: the default one */
@@ -123,7 +126,8 @@ struct config {
 	struct config_strings announce_policy_tags; /* "5000" or "5000-5010" */
 	int64_t announce_drain_seconds;
 	uint32_t announce_drain_on; /* 1 << enum config_drain_on */
-	char *announce_wait_for;    /* NULL: nothing */
+	struct config_strings announce_drain_taints;
+	char *announce_wait_for; /* NULL: nothing */
 	int64_t fail_static_limit_seconds;
 	int fail_static_policy;        /* enum config_stale */
 	uint32_t announce_withdraw_on; /* 1 << enum config_withdraw_on */

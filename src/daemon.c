@@ -106,10 +106,42 @@ static void on_advice_timer(struct loop_timer *timer)
 
 /* Too little is known */
 
+static void on_gate_watched(struct daemon *daemon)
+{
+	const char *reason = gate_is_well(daemon->gate) ? NULL : gate_reason(daemon->gate);
+
+	if (reason)
+		log_warn("daemon", "what was waited for is not well any more", "url=%s reason=%s",
+			daemon->config->announce_wait_for, reason);
+	else
+		log_info("daemon", "what was waited for is well again", "url=%s",
+			daemon->config->announce_wait_for);
+	if (!daemon->stopping)
+		drain_unwell(&daemon->drain, daemon->config, reason);
+}
+
+/* It is asked on and on only where its answer would drain the node. */
+static void watch_gate(struct daemon *daemon)
+{
+	bool watch = daemon->config->announce_drain_on & 1u << DRAIN_ON_WAIT_FOR;
+
+	if (!daemon->gate)
+		return;
+	gate_watch(daemon->gate, watch);
+	if (!watch && gate_is_open(daemon->gate)) {
+		gate_pass(daemon->gate, false);
+		str_set(&daemon->drain.unwell, NULL);
+	}
+}
+
 static void on_gate(void *data)
 {
 	struct daemon *daemon = data;
 
+	if (daemon->gate_passed) {
+		on_gate_watched(daemon);
+		return;
+	}
 	daemon->gate_passed = true;
 	log_info("daemon", "what was waited for answers", "url=%s",
 		daemon->config->announce_wait_for);
@@ -568,6 +600,7 @@ static void configure_live(struct daemon *daemon, struct config *config)
 	announce_configure(&daemon->announce, config);
 	stale_consider(&daemon->stale, config->fail_static_limit_seconds);
 	loop_timer_after(daemon->loop, &daemon->advice_timer, ADVICE_FIRST, on_advice_timer);
+	watch_gate(daemon);
 	planner_configure(&daemon->planner, config);
 	reconsider_left(daemon);
 	config_free(old);
@@ -931,6 +964,8 @@ static int build_k8s(struct daemon *daemon)
 		.node = config->node,
 		.namespaces = (const char *const *)config->services_namespaces.items,
 		.n_namespaces = config->services_namespaces.n,
+		.proxies = (const char *const *)config->services_proxies.items,
+		.n_proxies = config->services_proxies.n,
 		.namespace_selector = config->services_namespace_selector,
 		.annotation_prefix = ANNOTATION_PREFIX,
 		.policies = true,
@@ -957,10 +992,14 @@ static void build_gate(struct daemon *daemon)
 {
 	const char *url = daemon->config->announce_wait_for;
 
-	if (!url || daemon->gate_passed)
+	if (!url)
 		return;
-	planner_hold(&daemon->planner, true);
 	daemon->gate = gate_new(daemon->loop, url, on_gate, daemon);
+	if (daemon->gate_passed)
+		gate_pass(daemon->gate, daemon->drain.unwell);
+	else
+		planner_hold(&daemon->planner, true);
+	watch_gate(daemon);
 }
 
 static int build_http(struct daemon *daemon)
@@ -1158,6 +1197,7 @@ int daemon_run(struct config *config)
 	journal_deinit(&daemon.journal);
 	policies_deinit(&daemon.policies);
 	steadiness_deinit(&daemon.steadiness);
+	drain_free(&daemon.drain);
 	bgpd_free(daemon.bgpd);
 	return code;
 }

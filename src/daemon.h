@@ -59,7 +59,7 @@ struct daemon {
 	struct planner planner;
 	struct drain drain;
 	struct stale stale;
-	struct gate *gate; /* NULL: there is none, or it is behind us */
+	struct gate *gate; /* NULL: there is none */
 	struct http *http;
 	struct notify *notify; /* NULL: nobody wants to know */
 	struct loop_timer stop_timer;

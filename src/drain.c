@@ -69,13 +69,30 @@ static bool node_is_gone(struct drain *d)
 	return d->node_known && !there && d->seen;
 }
 
-static const char *node_trigger(struct drain *d, const struct config *config)
+/* For free(); NULL: nothing. */
+static char *find_trigger(struct drain *d, const struct config *config)
 {
-	if (d->signalled && config->announce_drain_on & 1u << DRAIN_ON_SIGNAL)
-		return "a signal (SIGUSR1)";
-	if (node_is_gone(d) && config->announce_drain_on & 1u << DRAIN_ON_DELETION)
-		return "the node was deleted";
-	return plan_drain_trigger(config, cluster_node(d->cluster));
+	uint32_t on = config->announce_drain_on;
+	char *of_node;
+
+	if (d->signalled && on & 1u << DRAIN_ON_SIGNAL)
+		return xstrdup("a signal (SIGUSR1)");
+	if (node_is_gone(d) && on & 1u << DRAIN_ON_DELETION)
+		return xstrdup("the node was deleted");
+	of_node = plan_drain_trigger(config, cluster_node(d->cluster));
+	if (!of_node && d->unwell && config->announce_wait_for && on & 1u << DRAIN_ON_WAIT_FOR)
+		return xasprintf(
+			"%s: %s (announce.wait_for)", config->announce_wait_for, d->unwell);
+	return of_node;
+}
+
+/* The cluster borrows it while everything is withdrawn. Takes it over. */
+static void set_why(struct drain *d, char *why)
+{
+	free(d->why);
+	d->why = why;
+	if (d->phase == DRAIN_WITHDRAWN)
+		d->cluster->drained = why;
 }
 
 static bool is_stale(const struct drain *d, const struct config *config)
@@ -87,10 +104,10 @@ static void consider(struct drain *d, const struct config *config, bool was_drai
 {
 	bool tag_only;
 
-	d->why = node_trigger(d, config);
+	set_why(d, find_trigger(d, config));
 	tag_only = !d->why && config->fail_static_policy == STALE_TAG;
 	if (!d->why && is_stale(d, config))
-		d->why = "the API server, which is away (fail_static)";
+		set_why(d, xstrdup("the API server, which is away (fail_static)"));
 	if (!d->why)
 		d->began = (struct mono){0};
 	if (!d->why && d->phase != DRAIN_NONE) {
@@ -124,6 +141,12 @@ void drain_signal(struct drain *d, const struct config *config, bool begin_it)
 	consider(d, config, false);
 }
 
+void drain_unwell(struct drain *d, const struct config *config, const char *reason)
+{
+	str_set(&d->unwell, reason);
+	consider(d, config, false);
+}
+
 void drain_init(struct drain *d, struct loop *loop, struct cluster *cluster,
 	struct announce *announce, void (*replan)(void *data), void *data)
 {
@@ -133,6 +156,7 @@ void drain_init(struct drain *d, struct loop *loop, struct cluster *cluster,
 		.replan = replan,
 		.data = data,
 		.signalled = d->signalled,
+		.unwell = d->unwell,
 		.was_up = d->seen ? d->phase != DRAIN_WITHDRAWN : d->was_up,
 		.began = d->began,
 		.node_known = d->node_known};
@@ -141,4 +165,10 @@ void drain_init(struct drain *d, struct loop *loop, struct cluster *cluster,
 void drain_deinit(struct drain *d)
 {
 	loop_timer_stop(&d->timer);
+	str_set(&d->why, NULL);
+}
+
+void drain_free(struct drain *d)
+{
+	str_set(&d->unwell, NULL);
 }

@@ -23,7 +23,8 @@ struct drain {
 	void (*replan)(void *data); /* every service is to be decided anew */
 	void *data;
 	enum drain_phase phase;
-	const char *why; /* what triggered it, in words; NULL: nothing */
+	char *why;    /* what triggered it, in words; NULL: nothing */
+	char *unwell; /* what is wrong with what announce.wait_for names; NULL: nothing known */
 	bool signalled;
 	bool node_known;   /* there was a Node of ours */
 	bool stale;        /* the API server has been away for too long */
@@ -35,11 +36,13 @@ struct drain {
 
 /*
  * Borrows everything. Of an earlier life of the process, zeroed at first, it keeps whether a signal
- * drains, whether there was a node, and how far the ladder was descended.
+ * drains, or what is unwell, whether there was a node, and how far the ladder was descended.
  */
 void drain_init(struct drain *drain, struct loop *loop, struct cluster *cluster,
 	struct announce *announce, void (*replan)(void *data), void *data);
 void drain_deinit(struct drain *drain);
+/* At the end of the last life. */
+void drain_free(struct drain *drain);
 
 /*
  * To be called before services are planned, when the cluster is known: the node, or the
@@ -49,6 +52,9 @@ void drain_deinit(struct drain *drain);
 void drain_consider(struct drain *drain, const struct config *config);
 /* A signal begins the drain, or ends it. */
 void drain_signal(struct drain *drain, const struct config *config, bool begin);
+
+/* What announce.wait_for names is not well any more, for that reason; NULL: it is. */
+void drain_unwell(struct drain *drain, const struct config *config, const char *reason);
 
 /* The limit of fail_static is over, or the API server is back. */
 void drain_stale(struct drain *drain, const struct config *config, bool stale);

@@ -14,6 +14,7 @@
 
 #define ASK_EVERY mono_s(1)
 #define ASK_LIMIT mono_s(3)
+#define FALLS     3 /* answers in a row that are not good: it is unwell */
 
 struct target {
 	struct prefix host;
@@ -30,6 +31,9 @@ struct gate {
 	int fd; /* -1: none is under way */
 	bool sent;
 	bool open;
+	bool watch;     /* goes on to ask when it is open */
+	bool unwell;    /* since it was open */
+	unsigned falls; /* in a row */
 	struct loop_io io;
 	struct loop_timer timer;
 	char line[16]; /* "HTTP/1.1 200 " and what follows */
@@ -110,6 +114,24 @@ static void not_yet(struct gate *gate, char *reason)
 	free(gate->reason);
 	gate->reason = reason;
 	loop_timer_after(gate->loop, &gate->timer, ASK_EVERY, on_again);
+	if (!gate->open || gate->unwell || ++gate->falls < FALLS)
+		return;
+	gate->unwell = true;
+	gate->notify(gate->data);
+}
+
+static void well(struct gate *gate)
+{
+	bool news = !gate->open || gate->unwell;
+
+	hang_up(gate);
+	gate->open = true;
+	gate->unwell = false;
+	gate->falls = 0;
+	if (gate->watch)
+		loop_timer_after(gate->loop, &gate->timer, ASK_EVERY, on_again);
+	if (news)
+		gate->notify(gate->data);
 }
 
 static void on_limit(struct loop_timer *timer)
@@ -126,9 +148,7 @@ static void judge(struct gate *gate)
 	} else if (*status != '2') {
 		not_yet(gate, xasprintf("it answers %.3s", status));
 	} else {
-		hang_up(gate);
-		gate->open = true;
-		gate->notify(gate->data);
+		well(gate);
 	}
 }
 
@@ -251,6 +271,30 @@ struct gate *gate_free(struct gate *gate)
 	free(gate->reason);
 	free(gate);
 	return NULL;
+}
+
+void gate_watch(struct gate *gate, bool watch)
+{
+	gate->watch = watch;
+	if (!gate->open)
+		return;
+	if (!watch)
+		hang_up(gate);
+	else if (gate->fd < 0)
+		loop_timer_after(gate->loop, &gate->timer, ASK_EVERY, on_again);
+}
+
+void gate_pass(struct gate *gate, bool unwell)
+{
+	gate->open = true;
+	gate->unwell = unwell;
+	gate->falls = 0;
+	hang_up(gate);
+}
+
+bool gate_is_well(const struct gate *gate)
+{
+	return !gate->unwell;
 }
 
 bool gate_is_open(const struct gate *gate)

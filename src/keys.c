@@ -44,11 +44,15 @@ const struct key keys[] = {
 		"Which addresses of a service are announced."},
 	{"services.allow", PREFIXES, AT(services_allow), "", NULL, 0, 0,
 		"`spec.externalIPs` inside these prefixes only; empty: none at all, since any "
-		"author of a service may write any address there; those of the node's own pods "
-		"never. Other addresses: empty allows all."},
+		"author of a service may write any address there; those of the node's own pods, "
+		"and cluster IPs of other services, never. Other addresses: empty allows all."},
 	{"services.load_balancer_classes", STRINGS, AT(services_classes), "*", NULL, 0, 0,
 		"Load balancer addresses of services of these classes; `*`: any, `\"\"`: without a "
 		"class."},
+	{"services.proxies", STRINGS, AT(services_proxies), "", NULL, 0, 0,
+		"Services with the label `service.kubernetes.io/service-proxy-name` are not "
+		"kube-proxy's, and are passed over; those that it gives to one of these are not. "
+		"Name only what runs on this node."},
 	{"services.scope", CHOICE, AT(defaults.scope), "local", "local auto cluster", 0, 0,
 		"Where a service must have ready pods for this node to announce it: here "
 		"(`local`), anywhere (`cluster`), or as its own `externalTrafficPolicy` and, for "
@@ -111,15 +115,23 @@ const struct key keys[] = {
 		"static route have them."},
 	{"announce.drain_seconds", INTEGER, AT(announce_drain_seconds), "10", NULL, 0, 3600,
 		"How long to wait between the tag and the withdrawal."},
-	{"announce.drain_on", CHOICES, AT(announce_drain_on), "annotation taint deletion signal",
-		"annotation taint deletion cordon signal", 0, 0,
+	{"announce.drain_on", CHOICES, AT(announce_drain_on),
+		"annotation taint deletion signal shutdown",
+		"annotation taint deletion cordon signal wait_for shutdown", 0, 0,
 		"What drains the node: its annotation `cosmolet.platformbuilds.io/drain: "
 		"\"true\"`, "
-		"the taint of an autoscaler that removes it, its deletion, a cordon, or SIGUSR1 "
-		"(SIGUSR2 ends that)."},
+		"one of `drain_taints`, its deletion, a cordon, SIGUSR1 (SIGUSR2 ends that), "
+		"that the kubelet shuts the node down and says so (KEP-2000), or that the URL of "
+		"`wait_for`, asked every second, has three times not answered "
+		"2xx."},
+	{"announce.drain_taints", STRINGS, AT(announce_drain_taints),
+		"ToBeDeletedByClusterAutoscaler", NULL, 0, 0,
+		"Keys of taints that drain the node, whatever their value and effect; the first "
+		"is that of the cluster autoscaler, which is about to remove it."},
 	{"announce.wait_for", STRING, AT(announce_wait_for), NULL, NULL, 0, 0,
 		"After a start announce and withdraw nothing until this URL answers 2xx, however "
-		"long that takes; `http://127.0.0.1:10256/healthz` is kube-proxy's."},
+		"long that takes; `http://127.0.0.1:10256/healthz` is kube-proxy's. Afterwards "
+		"nobody asks it any more, unless `drain_on` has `wait_for`."},
 	{"stability.rise_seconds", INTEGER, AT(defaults.rise_seconds), "0", NULL, 0, 3600,
 		"For how long an address must have been healthy before it is announced. A start "
 		"knows no past: what is healthy then is announced at once."},

@@ -13,8 +13,6 @@
 
 #include <string.h>
 
-#define TAINT_SCALE_DOWN "ToBeDeletedByClusterAutoscaler"
-
 bool reason_is_up(enum reason reason)
 {
 	return reason <= REASON_DEGRADED;
@@ -280,6 +278,13 @@ static bool is_of_pods(const struct matter *matter)
 	return false;
 }
 
+/* Of two services kube-proxy serves one, if the ports are the same: not the one that came second.
+ */
+static bool is_taken(const struct matter *matter)
+{
+	return matter->verdict->kind == KIND_EXTERNAL_IP && matter->verdict->holder;
+}
+
 /* Of the node. */
 
 static bool is_tainted(const struct k8s_object *object, const char *key)
@@ -291,23 +296,38 @@ static bool is_tainted(const struct k8s_object *object, const char *key)
 	return false;
 }
 
-const char *plan_drain_trigger(const struct config *config, const struct k8s_object *object)
+/* NULL: none of those that drain. */
+static const char *find_drain_taint(const struct config *config, const struct k8s_object *object)
+{
+	const struct config_strings *taints = &config->announce_drain_taints;
+
+	for (size_t i = 0; i < taints->n; i++) {
+		if (is_tainted(object, taints->items[i]))
+			return taints->items[i];
+	}
+	return NULL;
+}
+
+char *plan_drain_trigger(const struct config *config, const struct k8s_object *object)
 {
 	uint32_t on = config->announce_drain_on;
 	const char *annotation =
 		object ? k8s_map_get(&object->meta.annotations, ANNOTATION_DRAIN) : NULL;
+	const char *taint = object ? find_drain_taint(config, object) : NULL;
 	bool asked = false;
 
 	if (!object)
 		return NULL;
 	if (annotation && parse_bool(annotation, &asked) && asked && on & 1u << DRAIN_ON_ANNOTATION)
-		return "the node's annotation " ANNOTATION_DRAIN;
-	if (on & 1u << DRAIN_ON_TAINT && is_tainted(object, TAINT_SCALE_DOWN))
-		return "the node's taint " TAINT_SCALE_DOWN;
+		return xstrdup("the node's annotation " ANNOTATION_DRAIN);
+	if (on & 1u << DRAIN_ON_TAINT && taint)
+		return xasprintf("the node's taint %s", taint);
 	if (on & 1u << DRAIN_ON_DELETION && object->meta.deleting)
-		return "the node is being deleted";
+		return xstrdup("the node is being deleted");
+	if (on & 1u << DRAIN_ON_SHUTDOWN && object->node.shutting_down)
+		return xstrdup("the node is shutting down, as the kubelet says");
 	if (on & 1u << DRAIN_ON_CORDON && object->node.unschedulable)
-		return "the node is cordoned";
+		return xstrdup("the node is cordoned");
 	return NULL;
 }
 
@@ -618,6 +638,9 @@ static const struct {
 	{{REASON_POD_RANGE, "as an external IP it is none of the node's pods'",
 		 "the node's spec.podCIDRs"},
 		is_of_pods},
+	{{REASON_TAKEN, "as an external IP it is not another service's cluster IP",
+		 "spec.externalIPs; the other service's spec.clusterIPs"},
+		is_taken},
 	{{REASON_NOT_ALLOWED, "the address is allowed", "services.allow"}, is_not_allowed},
 	{{REASON_NODE_DRAINED, "the node is not drained", "announce.drain_on"}, is_drained},
 	{{REASON_NODE_EXCLUDED, "the node is not excluded from load balancing",
@@ -657,6 +680,8 @@ static void judge(const struct config *config, const struct cluster *cluster,
 	struct matter matter = {config, cluster, object, cluster_node(cluster), verdict};
 
 	settle(config, object, verdict);
+	if (verdict->kind == KIND_EXTERNAL_IP)
+		verdict->holder = cluster_ip_of(cluster, &verdict->address, object);
 	verdict->drained = cluster->drained;
 	verdict->load_balancer_class = object->service.load_balancer_class;
 	verdict->reason = ask_rules(&matter);

@@ -31,6 +31,7 @@ enum reason {
 	REASON_NOT_ALLOWED,   /* outside services.allow */
 	REASON_NODE_ADDRESS,  /* it is an address of this node */
 	REASON_POD_RANGE,     /* an external IP out of the range of this node's pods */
+	REASON_TAKEN,         /* an external IP that is another service's cluster IP */
 	REASON_NODE_EXCLUDED, /* label exclude-from-external-load-balancers */
 	REASON_NODE_DRAINED,  /* by one of announce.drain_on */
 	REASON_NODE_NETWORK,  /* NetworkUnavailable */
@@ -76,7 +77,8 @@ struct verdict {
 	const struct config_class
 		*class; /* of the configuration or a policy; NULL without address */
 	int64_t min_ready;
-	const char *drained;             /* why the node is; a literal. NULL: it is not */
+	const struct k8s_object *holder; /* the service whose cluster IP it is; else NULL */
+	const char *drained;             /* why the node is; NULL: it is not */
 	const char *load_balancer_class; /* as the service has it; NULL: it has none */
 };
 
@@ -98,8 +100,8 @@ struct plan_rule {
 /* The i-th; NULL: there are no more. */
 const struct plan_rule *plan_rule(size_t i);
 
-/* What drains the node, by announce.drain_on, in words; NULL: nothing. A literal. */
-const char *plan_drain_trigger(const struct config *config, const struct k8s_object *node);
+/* What drains the node, by announce.drain_on, in words; NULL: nothing. For free(). */
+char *plan_drain_trigger(const struct config *config, const struct k8s_object *node);
 
 /*
  * What is wrong with the service's annotations, and what counts instead; NULL: nothing. For free().
@@ -114,6 +116,10 @@ uint64_t verdict_needs(const struct verdict *verdict);
 
 /* One sentence for people: "2 of 3 pods on this node are ready". For free(). */
 char *verdict_text(const struct config *config, const struct verdict *verdict);
+
+/* By these an API server tells services apart (k8s/query.h); here they are only spoken of. */
+#define LABEL_HEADLESS "service.kubernetes.io/headless"
+#define LABEL_PROXY    "service.kubernetes.io/service-proxy-name"
 
 #define NODE_LABEL_EXCLUDE        "node.kubernetes.io/exclude-from-external-load-balancers"
 #define NODE_TAINT_OUT_OF_SERVICE "node.kubernetes.io/out-of-service"

@@ -25,6 +25,7 @@ static const char *const reason_words[N_REASONS] = {
 	[REASON_NOT_ALLOWED] = "not_allowed",
 	[REASON_NODE_ADDRESS] = "node_address",
 	[REASON_POD_RANGE] = "pod_range",
+	[REASON_TAKEN] = "others_cluster_ip",
 	[REASON_NODE_EXCLUDED] = "node_excluded",
 	[REASON_NODE_DRAINED] = "node_drained",
 	[REASON_NODE_NETWORK] = "node_network_unavailable",
@@ -204,6 +205,9 @@ char *verdict_text(const struct config *config, const struct verdict *verdict)
 	case REASON_POD_RANGE:
 		return xstrdup("it is an external IP inside the range of this node's pods "
 			       "(the node's spec.podCIDRs)");
+	case REASON_TAKEN:
+		return xasprintf("it is an external IP, but the cluster IP of the service %s/%s",
+			verdict->holder->meta.namespace, verdict->holder->meta.name);
 	case REASON_NODE_EXCLUDED:
 		return xstrdup("the node has the label " NODE_LABEL_EXCLUDE
 			       " (announce.withdraw_on: exclude_label)");

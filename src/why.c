@@ -334,7 +334,15 @@ static void print_zebra(FILE *out, const struct daemon *daemon, const struct vip
 		if (bgpd_is_deaf(daemon->bgpd))
 			fprintf(out, "  but %s\n", BGPD_DEAF_TEXT);
 		break;
-	case VIP_REJECTED: fprintf(out, "  zebra does not use our route: %s\n", vip->note); break;
+	case VIP_REJECTED:
+		fprintf(out, "  zebra does not use our route: %s\n", vip->note);
+		if (daemon->config->word == ZAPI_STATIC)
+			fprintf(out,
+				"  (static routes are told apart by their tags: one of ours that "
+				"has "
+				"a tag of before is only known as such if announce.policy_tags "
+				"names it)\n");
+		break;
 	case VIP_PENDING:
 		fprintf(out, "  zebra has not confirmed our route yet%s\n",
 			daemon->announce.zebra_up ? "" : ": there is no connection to it");
@@ -464,6 +472,19 @@ static void print_view_address(
 	}
 }
 
+/* One that nobody knows here may be there all the same. */
+static void print_passed_over(FILE *out, const struct daemon *daemon)
+{
+	const struct config_strings *namespaces = &daemon->config->services_namespaces;
+
+	fprintf(out, "  not even looked at are:");
+	if (namespaces->n)
+		fprintf(out, " services of other namespaces than those in services.namespaces;");
+	fprintf(out, " services that the label " LABEL_PROXY " gives to another proxy "
+		     "(services.proxies);");
+	fprintf(out, " those with the label " LABEL_HEADLESS "\n");
+}
+
 static bool print_address(FILE *out, const struct view *view, const char *subject)
 {
 	struct view_address found;
@@ -478,6 +499,7 @@ static bool print_address(FILE *out, const struct view *view, const char *subjec
 	}
 	fprintf(out, "%s is not announced: no service that is known here has this address\n",
 		subject);
+	print_passed_over(out, view->daemon);
 	return false;
 }
 
@@ -518,13 +540,9 @@ static bool print_named(FILE *out, const struct view *view, const char *subject)
 		print_rows(out, view, service, subject);
 		return true;
 	}
-	fprintf(out,
-		"%s is not announced: no service of this name is known here; write ADDRESS or "
-		"NAMESPACE/NAME%s\n",
-		subject,
-		daemon->config->services_namespaces.n
-			? " (only namespaces in services.namespaces are watched)"
-			: "");
+	fprintf(out, "%s is not announced: no service of this name is known here%s\n", subject,
+		slash ? "" : "; write ADDRESS or NAMESPACE/NAME");
+	print_passed_over(out, daemon);
 	return false;
 }
 

@@ -113,7 +113,7 @@ enum k8s_phase {
 struct k8s_pod {
 	char *node; /* spec.nodeName; "" while not scheduled */
 	enum k8s_phase phase;
-	bool ready;         /* condition Ready is True */
+	bool ready;         /* condition Ready is True, and no container is known to be broken */
 	char *ready_reason; /* of that condition, or what a container waits for; NULL: none given */
 	uint32_t restarts;  /* the sum over its containers */
 	struct prefix *ips; /* status.podIPs, host prefixes */
@@ -129,6 +129,7 @@ struct k8s_node {
 	bool unschedulable;
 	bool ready;
 	bool network_unavailable;
+	bool shutting_down; /* as the kubelet says why it is not ready */
 	struct k8s_taint *taints;
 	size_t n_taints;
 	struct prefix *addresses; /* InternalIP and ExternalIP */
@@ -207,6 +208,8 @@ struct k8s_options {
 	const char *node;              /* the name of this node; needed for pods and node */
 	const char *const *namespaces; /* services and pods of these only; none: all */
 	size_t n_namespaces;
+	const char *const *proxies; /* services that are given to these come, too */
+	size_t n_proxies;
 	const char *namespace_selector; /* Namespaces of such labels come; NULL: none do */
 	const char *annotation_prefix;  /* "cosmolet.platformbuilds.io/" */
 	/*

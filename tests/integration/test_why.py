@@ -87,6 +87,9 @@ SERVICES = [
          ('pod default/probe-1: Running, not Ready',)),
     Case('crash loop', '10.96.1.3', '0 of 1 pods on this node are ready; loop-1: CrashLoopBackOff',
          [service('loop', ['10.96.1.3']), waiting(pod('loop-1', 'loop', ready=False), 'CrashLoopBackOff', 17)], ('17 restarts',)),
+    Case('crash loop that the condition does not tell', '10.96.1.25', '0 of 1 pods on this node are ready; told-1: CrashLoopBackOff',
+         [service('told', ['10.96.1.25']), waiting(pod('told-1', 'told'), 'CrashLoopBackOff', 3)],
+         ('pod default/told-1: Running, not Ready (CrashLoopBackOff), 3 restarts',)),
     Case('image cannot be pulled', '10.96.1.4', '0 of 1 pods on this node are ready; pull-1: ImagePullBackOff',
          [service('pull', ['10.96.1.4']), changed(waiting(pod('pull-1', 'pull', ready=False, ips=[]), 'ImagePullBackOff'),
                                                   status={'phase': 'Pending'})], ('no IP yet',)),
@@ -138,6 +141,9 @@ SERVICES = [
           pod('proxy-1', 'proxy')]),
     Case('external IP', '203.0.113.9', 'it is outside services.allow of the configuration (10.96.0.0/16, 198.18.0.0/16,',
          [service('ext', external_ips=['203.0.113.9']), pod('ext-1', 'ext')]),
+    Case("another's cluster IP", '10.96.1.26', 'is down, because it is an external IP, but the cluster IP of the service default/victim',
+         [service('thief', external_ips=['10.96.1.26']), pod('thief-1', 'thief'), service('victim', ['10.96.1.26'])],
+         ('no   as an external IP it is not another service\'s cluster IP',)),
     Case('not allowed', '198.51.100.7', 'it is outside services.allow of the configuration (10.96.0.0/16, 198.18.0.0/16,',
          [service('outside', ingress=['198.51.100.7']), pod('outside-1', 'outside')]),
     Case('link-local', '169.254.1.1', 'it is a loopback, link-local, multicast or unspecified address',
@@ -164,8 +170,11 @@ SERVICES = [
     Case('API server', '10.96.0.1', "it is the API server's own service", [service('kubernetes', ['10.96.0.1'], selector={})]),
     Case('unknown address', '10.96.9.9', '10.96.9.9 is not announced: no service that is known here has this address'),
     Case('unknown service', 'shop/nobody', 'shop/nobody is not announced: no service of this name is known here'),
-    Case('namespace that is not watched', 'mail/web', '(only namespaces in services.namespaces are watched)', [
-        service('web', ['10.96.1.20'], namespace='mail')]),
+    Case('namespace that is not watched', 'mail/web', 'mail/web is not announced: no service of this name is known here', [
+        service('web', ['10.96.1.20'], namespace='mail')], ('services of other namespaces than those in services.namespaces',)),
+    Case("another proxy's", 'default/cilium', 'default/cilium is not announced: no service of this name is known here', [
+        changed(service('cilium', ['10.96.1.27']), metadata={'labels': {'service.kubernetes.io/service-proxy-name': 'cilium'}})],
+         ('the label service.kubernetes.io/service-proxy-name gives to another proxy (services.proxies)',)),
     Case('without a namespace', 'up', 'write ADDRESS or NAMESPACE/NAME'),
     Case('services disagree', '10.96.1.70', 'is announced since',
          [service('a-plain', ['10.96.1.70']), pod('a-plain-1', 'a-plain'),
@@ -229,7 +238,7 @@ def test_zebra_prefers_another(daemon: Cosmolet) -> None:
     # Of two that come within milliseconds zebra, to which both are static, keeps the later one.
     wait_until(lambda: 'static' in daemon.node.vtysh('show ip route 10.96.1.21/32'), 5, "the operator's route")
     daemon.manifest('rival', service('rival', ['10.96.1.21']), pod('rival-1', 'rival'))
-    check(daemon, Case('', '10.96.1.21', 'is rejected', [], ('zebra has', 'static')))
+    check(daemon, Case('', '10.96.1.21', 'is rejected', [], ('zebra has', 'static', 'if announce.policy_tags names it')))
     daemon.node.configure('no ip route 10.96.1.21/32 blackhole tag 100')
     daemon.manifest('rival')
 

@@ -17,15 +17,16 @@ Object = dict[str, Any]
 PREFIX = 'cosmolet.platformbuilds.io/'
 EXCLUDE = 'node.kubernetes.io/exclude-from-external-load-balancers'
 SCALE_DOWN, OUT_OF_SERVICE = 'ToBeDeletedByClusterAutoscaler', 'node.kubernetes.io/out-of-service'
-UNSERVED = ('service.kubernetes.io/headless', 'service.kubernetes.io/service-proxy-name')
+HEADLESS, PROXY = 'service.kubernetes.io/headless', 'service.kubernetes.io/service-proxy-name'
+BROKEN = ('CrashLoopBackOff', 'ImagePullBackOff', 'ErrImagePull')
 KINDS = ('cluster_ip', 'load_balancer_ip', 'external_ip')
 DEFAULTS: dict[str, Any] = {
-    'services': {'namespaces': [], 'namespace_selector': None, 'addresses': list(KINDS), 'allow': [],
+    'services': {'namespaces': [], 'namespace_selector': None, 'addresses': list(KINDS), 'allow': [], 'proxies': [],
                  'load_balancer_classes': ['*'], 'scope': 'local', 'min_ready': 1,
                  'annotations': ['announce', 'class', 'scope', 'min-ready']},
     'announce': {'tag': 4711, 'metric': 0, 'degraded_tag': 0, 'weight': 'none', 'weight_limit': 8, 'drain_tag': 4713,
                  'withdraw_on': ['exclude_label', 'network_unavailable', 'service_deletion'],
-                 'drain_on': ['annotation', 'taint', 'deletion', 'signal']},
+                 'drain_on': ['annotation', 'taint', 'deletion', 'signal', 'shutdown'], 'drain_taints': [SCALE_DOWN]},
     'classes': {},
 }
 SPECIAL = [ipaddress.ip_network(text) for text in (
@@ -134,7 +135,8 @@ class Model:
 
     def is_served(self, service: Object) -> bool:
         """Those of other proxies, and those without any, are not even looked at."""
-        return not any(label in service['metadata'].get('labels', {}) for label in UNSERVED)
+        labels = service['metadata'].get('labels', {})
+        return HEADLESS not in labels and labels.get(PROXY) in (None, *self.services['proxies'])
 
     def addresses(self, service: Object) -> list[tuple[str, str, Object]]:
         spec = service['spec']
@@ -171,6 +173,7 @@ class Model:
             'special_address': any(ipaddress.ip_address(address) in network for network in SPECIAL),
             'node_address': self.is_of_node(address),
             'pod_range': kind == 'external_ip' and self.is_of_pods(address),
+            'others_cluster_ip': kind == 'external_ip' and self.is_of_another(service, address),
             'not_allowed': not self.is_allowed(kind, address),
         }.items() if true}
 
@@ -187,6 +190,15 @@ class Model:
     def is_of_pods(self, address: str) -> bool:
         return self.node is not None and any(ipaddress.ip_address(address) in ipaddress.ip_network(text)
                                              for text in self.node['spec'].get('podCIDRs', []))
+
+    def is_of_another(self, service: Object, address: str) -> bool:
+        return any(address in other['spec'].get('clusterIPs', []) for other in self.by_kind['Service']
+                   if key_of(other) != key_of(service) and self.is_known(other))
+
+    def is_known(self, service: Object) -> bool:
+        """Of namespaces that are not watched nothing comes, nor of what other proxies serve."""
+        return self.is_served(service) and (not self.services['namespaces']
+                                            or service['metadata']['namespace'] in self.services['namespaces'])
 
     def is_allowed(self, kind: str, address: str) -> bool:
         allow = [ipaddress.ip_network(text) for text in self.services['allow']]
@@ -222,8 +234,10 @@ class Model:
             return True
         return node is not None and any((
             'annotation' in on and parse_bool(node['metadata'].get('annotations', {}).get(f'{PREFIX}drain', '')),
-            'taint' in on and self.is_tainted(SCALE_DOWN),
+            'taint' in on and any(self.is_tainted(key) for key in self.announce['drain_taints']),
             'deletion' in on and 'deletionTimestamp' in node['metadata'],
+            'shutdown' in on and any(c['type'] == 'Ready' and c['status'] != 'True' and 'node is shutting down' in c.get('message', '')
+                                     for c in node['status']['conditions']),
             'cordon' in on and node['spec'].get('unschedulable', False)))
 
     # What the service says for itself, and its class
@@ -312,9 +326,13 @@ class Model:
     def pod_state(self, service: Object, pod: Object) -> str:
         if service['spec'].get('publishNotReadyAddresses'):
             return 'ready'
-        if not condition(pod, 'Ready'):
+        if not condition(pod, 'Ready') or self.is_broken(pod):
             return ''
         return 'terminating' if 'deletionTimestamp' in pod['metadata'] else 'ready'
+
+    def is_broken(self, pod: Object) -> bool:
+        return any(status.get('state', {}).get('waiting', {}).get('reason') in BROKEN
+                   for status in pod['status'].get('containerStatuses', []))
 
     def count_endpoints(self, slices: list[Object], wide: bool, version: int) -> tuple[int, int, int]:
         able = ready = terminating = 0
@@ -437,6 +455,16 @@ class ExternalAmongPods(Model):
         return False
 
 
+class ExternalInsteadOfCluster(Model):
+    def is_of_another(self, service: Object, address: str) -> bool:
+        return False
+
+
+class OnlyTheConditionCounts(Model):
+    def is_broken(self, pod: Object) -> bool:
+        return False
+
+
 class ExcludedByTrueOnly(Model):
     def is_excluded(self) -> bool:
         return parse_bool(self.node['metadata'].get('labels', {}).get(EXCLUDE, '')) is True
@@ -450,6 +478,11 @@ class ExcludedWithClusterIps(Model):
 class OtherProxies(Model):
     def is_served(self, service: Object) -> bool:
         return True
+
+
+class NoOtherProxies(Model):
+    def is_served(self, service: Object) -> bool:
+        return super().is_served(service) and PROXY not in service['metadata'].get('labels', {})
 
 
 class OptedOutByAnyText(Model):

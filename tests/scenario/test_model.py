@@ -29,7 +29,7 @@ import pytest  # noqa: E402
 from cosmolet import NODE, Cosmolet  # noqa: E402
 from fake_api import Certificates  # noqa: E402
 from lab import OPERATOR_ROUTES, Lab  # noqa: E402
-from model import EXCLUDE, OUT_OF_SERVICE, PREFIX, SCALE_DOWN, WRONG, Model, Object, key_of  # noqa: E402
+from model import BROKEN, EXCLUDE, OUT_OF_SERVICE, PREFIX, PROXY, SCALE_DOWN, WRONG, Model, Object, key_of  # noqa: E402
 from sandbox import public_directory, wait_until  # noqa: E402
 from sim_api import SimApi  # noqa: E402
 
@@ -49,6 +49,9 @@ SELECTORS: list[Object] = [
     {'matchExpressions': [{'key': 'tier', 'operator': 'Exists'}, {'key': 'team', 'operator': 'DoesNotExist'}]}]
 REFUSED: list[Object] = [{'settings': {'tag': 100}}, {'settings': {'minReady': 'all'}}, {'priority': 'high'}, {'settings': {'colour': 1}},
                          {'serviceSelector': {'matchLabels': 7}}]
+WITHOUT_EFFECT: Object = {  # of a service, on where it is announced
+    'trafficDistribution': 'PreferSameNode', 'loadBalancerSourceRanges': ['192.0.2.0/24'], 'healthCheckNodePort': 30123,
+    'allocateLoadBalancerNodePorts': False, 'sessionAffinity': 'ClientIP'}
 QUIET = 30  # seconds at most; an event takes milliseconds, but a watch that was cut comes back after a second or two
 
 
@@ -143,11 +146,13 @@ class Cluster:
         for policy in ('internalTrafficPolicy', 'externalTrafficPolicy'):
             if self.chance(0.7):
                 spec[policy] = r.choice(['Local', 'Cluster'])
+        for key in [key for key in WITHOUT_EFFECT if self.chance(0.05)]:
+            spec[key] = WITHOUT_EFFECT[key]
         meta: Object = {'name': name, 'namespace': namespace, 'annotations': self.annotations()}
         meta['labels'] = {key: r.choice(values) for key, values in {'tier': ['gold', 'silver'], 'team': ['web', 'ops']}.items()
                           if self.chance(0.4)}
-        if self.chance(0.04):
-            meta['labels']['service.kubernetes.io/service-proxy-name'] = 'other'
+        if self.chance(0.08):
+            meta['labels'][PROXY] = r.choice(['other', 'ours'])
         if self.chance(0.04):
             meta['deletionTimestamp'] = '2030-01-01T00:00:00Z'
         status: Object = {}
@@ -185,6 +190,9 @@ class Cluster:
         ips = r.choices([['10.244.0.1', 'fd00:244::1'], ['10.244.0.1'], ['fd00:244::1'], []], [80, 10, 5, 5])[0]
         return {'phase': r.choices(['Running', 'Pending', 'Succeeded', 'Failed'], [85, 5, 5, 5])[0],
                 'podIPs': [{'ip': ip} for ip in ips],
+                'containerStatuses': [{'name': 'c', 'restartCount': 3, 'state': r.choices(
+                    [{'running': {}}, {'waiting': {'reason': 'ContainerCreating'}}, {'waiting': {'reason': r.choice(BROKEN)}}],
+                    [94, 2, 4])[0]}],
                 'conditions': [{'type': 'ContainersReady', 'status': 'True'},
                                {'type': 'Ready', 'status': r.choices(['True', 'False', 'Unknown'], [75, 22, 3])[0]}]}
 
@@ -212,6 +220,10 @@ class Cluster:
             ready = r.choice([True, True, False, None])
             conditions = {'ready': ready, 'serving': r.choice([True, False, None]), 'terminating': r.choice([True, False, None])}
             made: Object = {'addresses': [address], 'conditions': {k: v for k, v in conditions.items() if v is not None or self.chance(0.2)}}
+            if self.chance(0.1):
+                made['hints'] = {'forZones': [{'name': 'elsewhere'}]}
+            if self.chance(0.1):
+                made['hostname'] = NODE  # which is no nodeName
             if self.chance(0.85):
                 made['nodeName'] = r.choice([NODE, 'node-2'])
             self.endpoints[namespace, address] = made
@@ -248,7 +260,8 @@ class Cluster:
                   'spec': {'unschedulable': seldom(0.1), 'taints': taints, 'podCIDRs': OF_PODS},
                   'status': {'addresses': [{'type': 'Hostname', 'address': NODE}] + [
                       {'type': r.choice(['InternalIP', 'ExternalIP']), 'address': a} for a in OF_NODE if seldom(0.3)],
-                      'conditions': [{'type': 'Ready', 'status': 'False' if seldom(0.08) else 'True'},
+                      'conditions': [{'type': 'Ready', 'status': 'False' if seldom(0.08) else 'True', 'reason': 'KubeletReady',
+                                      'message': 'node is shutting down' if seldom(0.3) else 'kubelet is posting ready status'},
                                      {'type': 'NetworkUnavailable', 'status': 'True' if seldom() else 'False'}]}})
 
     def namespace(self, name: str = '') -> None:
@@ -302,7 +315,8 @@ def live_config(r: random.Random) -> dict[str, dict[str, Any]]:
                                 {'damping_half_life_seconds': 1, 'damping_suppress': 1500, 'damping_max_seconds': 3}], [80, 5, 5, 5, 5])[0],
         'announce': {'metric': r.choice([0, 0, 10]),
                      'withdraw_on': some(['exclude_label', 'network_unavailable', 'service_deletion', 'not_ready', 'out_of_service']),
-                     'drain_on': fewer(['annotation', 'taint', 'deletion', 'cordon', 'signal']), 'drain_seconds': r.choice([0, 1])},
+                     'drain_on': fewer(['annotation', 'taint', 'deletion', 'cordon', 'signal', 'shutdown']), 'drain_seconds': r.choice([0, 1]),
+                     'drain_taints': r.choice([[SCALE_DOWN], [SCALE_DOWN], [SCALE_DOWN, 'example.com/other'], [OUT_OF_SERVICE], []])},
     }
 
 
@@ -313,7 +327,8 @@ def new_life_config(r: random.Random) -> dict[str, dict[str, Any]]:
     silver: dict[str, Any] = {'tag': SILVER_TAG, 'scope': r.choice(['local', 'auto', 'cluster'])}
     if r.random() < 0.5:
         silver['nodes'] = r.choice(['rack=a', 'rack in (a,b)', '!rack', f'rack!=b,!{EXCLUDE}'])
-    return {'services': {'namespaces': r.choice([[], [], [], ['default', 'shop'], ['shop', 'mail']]),
+    return {'services': {'proxies': r.choice([[], [], ['ours'], ['ours', 'third']]),
+                         'namespaces': r.choice([[], [], [], ['default', 'shop'], ['shop', 'mail']]),
                          'namespace_selector': r.choice([None, None, None, 'team=web', '!private', 'team in (web,ops),team!=ops'])},
             'announce': {'tag': TAG, 'drain_tag': DRAIN_TAG, 'degraded_tag': r.choice([0, 0, DEGRADED_TAG]),
                          'weight': r.choice(['none', 'none', 'tag', 'metric']), 'weight_limit': r.choice([1, 3, 8])},

@@ -81,6 +81,25 @@ def test_waits_for_kube_proxy(daemon: Cosmolet, network: Lab) -> None:
     network.tor.wait_for(WEB)
 
 
+def test_drains_while_kube_proxy_is_unwell(daemon: Cosmolet, network: Lab) -> None:
+    """Where that is asked for; kube-proxy has no rules for what is new then, and says so."""
+    daemon.settings['announce'].update({'wait_for': 'http://127.0.0.1:10256/healthz', 'drain_on': ['wait_for'], 'drain_seconds': 0})
+    daemon.write_config()
+    with healthz(network, 'HTTP/1.1 200 OK\r\nContent-Type: application/json'):
+        start(daemon, network)
+    with healthz(network, 'HTTP/1.0 503 Service Unavailable'):
+        network.tor.wait_for(set())
+        assert 'http://127.0.0.1:10256/healthz: it answers 503 (announce.wait_for)' in daemon.command('why', V4).stdout
+        daemon.settings['frr']['stale_seconds'] = 77  # makes the parts anew, which know of it
+        daemon.write_config()
+        daemon.wait_log('room=config', 'changed', 'stale_seconds')
+        daemon.wait_ready()
+        assert daemon.status()['drain'] == 'withdrawn' and set(network.tor.services()) == set()
+    with healthz(network, 'HTTP/1.1 200 OK\r\nContent-Type: application/json'):
+        network.tor.wait_for(WEB)
+        daemon.wait_states(UP)
+
+
 @contextlib.contextmanager
 def healthz(network: Lab, answer: str | None) -> Iterator[None]:
     """Somebody on kube-proxy's port who gives every caller this answer; None: nobody."""

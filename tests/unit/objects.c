@@ -148,6 +148,8 @@ static void node_word(struct k8s_object *object, const char *word, const char *v
 		n->taints[n->n_taints++].effect = xstrdup("NoSchedule");
 	} else if (!strcmp(word, "unschedulable")) {
 		n->unschedulable = true;
+	} else if (!strcmp(word, "shutting-down")) {
+		n->shutting_down = true;
 	} else if (!strcmp(word, "network-unavailable")) {
 		n->network_unavailable = true;
 	} else {
@@ -156,7 +158,8 @@ static void node_word(struct k8s_object *object, const char *word, const char *v
 }
 
 /*
- * An endpoint is written as NODE:CONDITIONS, with r(eady), s(erving), t(erminating); and with a
+ * An endpoint is written as NODE:CONDITIONS, with r(eady), s(erving), t(erminating); without a node
+ * if it names none; and with a
  * number behind, if two are to be told apart by their addresses, or are to be the same.
  */
 static void slice_word(struct k8s_object *object, const char *word, const char *value)
@@ -170,10 +173,12 @@ static void slice_word(struct k8s_object *object, const char *word, const char *
 		str_set(&s->service, value);
 	} else if (!strcmp(word, "ipv6")) {
 		s->family = AF_INET6;
+	} else if (!strcmp(word, "fqdn")) {
+		s->family = 0;
 	} else if (!strcmp(word, "endpoint")) {
 		size_t n = strcspn(value, ":");
 		const char *colon = value + n;
-		struct k8s_endpoint e = {.node = xstrndup(value, n),
+		struct k8s_endpoint e = {.node = n ? xstrndup(value, n) : NULL,
 			.ready = strchr(colon, 'r'),
 			.serving = strchr(colon, 's'),
 			.terminating = strchr(colon, 't')};

@@ -59,6 +59,7 @@ static void print_node(const struct k8s_node *node)
 	print_flag("unschedulable", node->unschedulable);
 	print_flag("ready", node->ready);
 	print_flag("network-unavailable", node->network_unavailable);
+	print_flag("shutting-down", node->shutting_down);
 	for (size_t i = 0; i < node->n_taints; i++)
 		fprintf(out, " taint=%s:%s", node->taints[i].key, node->taints[i].effect);
 	print_addresses("address", node->addresses, node->n_addresses);

@@ -69,6 +69,75 @@ START_TEST(an_event_touches_what_it_can_change)
 }
 END_TEST
 
+/* NAMESPACE/NAME of the service whose cluster IP that is; "": none's. */
+static const char *holder(const char *ip)
+{
+	static char text[64];
+	struct prefix address;
+	const struct k8s_object *found;
+
+	ck_assert(prefix_parse_host(ip, &address));
+	found = cluster_ip_of(&cluster, &address, NULL);
+	snprintf(text, sizeof(text), "%s%s%s", found ? found->meta.namespace : "", found ? "/" : "",
+		found ? found->meta.name : "");
+	return text;
+}
+
+START_TEST(a_cluster_ip_touches_who_claims_it)
+{
+	take(K8S_EVENT_OBJECT, 0,
+		service("a/thief", "external=10.0.0.1 external=fd00::1 "
+				   "external=10.0.0.1"));
+	take(K8S_EVENT_OBJECT, 0, service("b/web", "cluster=10.0.0.2 cluster=fd00::2"));
+	ck_assert_str_eq(touched, "b/web ");
+	ck_assert_str_eq(holder("10.0.0.1"), "");
+	take(K8S_EVENT_OBJECT, 0, service("b/web", "cluster=10.0.0.1 cluster=fd00::2"));
+	ck_assert_str_eq(touched, "b/web a/thief ");
+	ck_assert_str_eq(holder("10.0.0.1"), "b/web");
+	ck_assert_str_eq(holder("10.0.0.2"), "");
+	ck_assert_str_eq(holder("fd00::2"), "b/web");
+	take(K8S_EVENT_OBJECT, 0, service("b/web", "cluster=10.0.0.2 cluster=fd00::1"));
+	ck_assert_str_eq(touched, "b/web a/thief ");
+	ck_assert_str_eq(holder("10.0.0.1"), "");
+	ck_assert_str_eq(holder("fd00::1"), "b/web");
+	take(K8S_EVENT_OBJECT, 0, service("b/web", "cluster=10.0.0.2"));
+	ck_assert_str_eq(touched, "b/web a/thief ");
+	ck_assert_str_eq(holder("fd00::1"), "");
+	take(K8S_EVENT_OBJECT, 0, service("b/web", "cluster=10.0.0.1 cluster=fd00::1"));
+	take(K8S_EVENT_DELETED, 0, service("b/web", ""));
+	ck_assert_str_eq(touched, "b/web a/thief ");
+	ck_assert_str_eq(holder("10.0.0.1"), "");
+	ck_assert_str_eq(holder("fd00::1"), "");
+	take(K8S_EVENT_OBJECT, 0, service("a/thief", ""));
+	take(K8S_EVENT_OBJECT, 0, service("b/web", "cluster=10.0.0.1"));
+	ck_assert_str_eq(touched, "b/web ");
+}
+END_TEST
+
+/* Indexed all at once, and by the last word of each. */
+START_TEST(a_list_tells_of_cluster_ips)
+{
+	take(K8S_EVENT_LIST_BEGIN, 0, NULL);
+	take(K8S_EVENT_OBJECT, 0, service("b/two", "cluster=10.0.0.9 cluster=fd00::9"));
+	take(K8S_EVENT_OBJECT, 0, service("b/thief", "external=10.0.0.1 external=10.0.0.9"));
+	take(K8S_EVENT_OBJECT, 0, service("b/one", "cluster=10.0.0.1"));
+	take(K8S_EVENT_OBJECT, 0, service("b/two", "cluster=fd00::2 cluster=10.0.0.2"));
+	take(K8S_EVENT_LIST_END, 0, NULL);
+	ck_assert_str_eq(holder("10.0.0.1"), "b/one");
+	ck_assert_str_eq(holder("10.0.0.2"), "b/two");
+	ck_assert_str_eq(holder("fd00::2"), "b/two");
+	ck_assert_str_eq(holder("10.0.0.9"), "");
+	take(K8S_EVENT_OBJECT, 0, service("c/nine", "cluster=10.0.0.9"));
+	ck_assert_str_eq(touched, "c/nine b/thief ");
+	take(K8S_EVENT_LIST_BEGIN, 0, NULL);
+	take(K8S_EVENT_LIST_END, 0, NULL);
+	ck_assert_str_eq(holder("10.0.0.1"), "");
+	ck_assert_uint_eq(cluster.by_ip.n, 0);
+	ck_assert_uint_eq(cluster.by_second_ip.n, 0);
+	ck_assert_uint_eq(cluster.by_external.n, 0);
+}
+END_TEST
+
 START_TEST(a_list_drops_what_it_does_not_tell)
 {
 	take(K8S_EVENT_LIST_BEGIN, 0, NULL);
@@ -366,6 +435,8 @@ int main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, an_event_touches_what_it_can_change);
+	tcase_add_test(tcase, a_cluster_ip_touches_who_claims_it);
+	tcase_add_test(tcase, a_list_tells_of_cluster_ips);
 	tcase_add_test(tcase, a_list_drops_what_it_does_not_tell);
 	tcase_add_test(tcase, an_object_that_moved_to_another_stream_stays);
 	tcase_add_test(tcase, what_a_list_tells_anew_is_there_when_it_ends);

@@ -132,7 +132,8 @@ static const struct {
 	{"announce:\n  tagg: 1\n", PATH
 		":2:3: announce.tagg: unknown key; allowed in announce are: redistribute, vrf, "
 		"nexthop, tag, metric, degraded_tag, weight, weight_limit, withdraw_on, distance, "
-		"on_stop, drain_tag, policy_tags, drain_seconds, drain_on, wait_for"},
+		"on_stop, drain_tag, policy_tags, drain_seconds, drain_on, drain_taints, "
+		"wait_for"},
 	{"announce: {policy_tags: [5-]}\n",
 		PATH ":1:25: announce.policy_tags: \"5-\" is not allowed; write a tag from 1 to "
 		     "4294967295, or FIRST-LAST"},
@@ -156,6 +157,12 @@ static const struct {
 		PATH ":1:22: announce.wait_for: \"https://127.0.0.1:10256/healthz\" is not "
 		     "allowed; write http://ADDRESS:PORT/PATH, like "
 		     "http://127.0.0.1:10256/healthz"},
+	{"services: {proxies: [kube-router, 'a,b']}\n",
+		PATH ":1:21: services.proxies: \"a,b\" is no value of a label; write the name "
+		     "of a proxy"},
+	{"announce: {drain_on: [wait_for]}\n",
+		PATH ":1:22: announce.drain_on: wait_for asks the URL of announce.wait_for; set "
+		     "that, or remove it"},
 	{"announce: {on_stop: stay}\n", PATH ":1:21: announce.on_stop: \"stay\" is not allowed; "
 					     "write keep, withdraw or drain"},
 	{"announce: {redistribute: ospf}\n", PATH
@@ -194,7 +201,7 @@ static const struct {
 		"static"},
 	{"announce: {drain_on: [cordon, sometimes]}\n", PATH
 		":1:31: announce.drain_on: \"sometimes\" is not allowed; write annotation, taint, "
-		"deletion, cordon or signal"},
+		"deletion, cordon, signal, wait_for or shutdown"},
 	{"announce: {nexthop: drop}\n", PATH
 		":1:21: announce.nexthop: \"drop\" is not allowed; write blackhole, unreachable or "
 		"lo"},

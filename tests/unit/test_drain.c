@@ -13,11 +13,11 @@ static struct drain drain;
 
 /* What is played */
 
-const char *plan_drain_trigger(const struct config *c, const struct k8s_object *node)
+char *plan_drain_trigger(const struct config *c, const struct k8s_object *node)
 {
 	(void)c;
 	(void)node;
-	return trigger;
+	return trigger ? xstrdup(trigger) : NULL;
 }
 
 const struct k8s_object *cluster_node(const struct cluster *c)
@@ -61,6 +61,7 @@ static void setup(void)
 static void teardown(void)
 {
 	end();
+	drain_free(&drain);
 	config_free(config);
 }
 
@@ -151,6 +152,37 @@ START_TEST(a_signal_drains_in_the_next_life_as_well)
 }
 END_TEST
 
+START_TEST(what_was_waited_for_drains_while_it_is_unwell)
+{
+	config_free(config);
+	config = config_of("announce: {drain_seconds: 60, drain_on: [wait_for], "
+			   "wait_for: 'http://127.0.0.1:10256/healthz'}");
+	ck_assert_int_eq(look(), DRAIN_NONE);
+	drain_unwell(&drain, config, "it answers 503");
+	ck_assert_int_eq(look(), DRAIN_TAGGED);
+	ck_assert_str_eq(
+		drain.why, "http://127.0.0.1:10256/healthz: it answers 503 (announce.wait_for)");
+	ck_assert_int_eq(look_in_next_life(), DRAIN_TAGGED);
+	pass(60);
+	ck_assert_int_eq(look(), DRAIN_WITHDRAWN);
+	trigger = "a test"; /* as well: the words change, and are those that are told */
+	ck_assert_int_eq(look(), DRAIN_WITHDRAWN);
+	ck_assert_str_eq(cluster.drained, "a test");
+	drain_unwell(&drain, config, NULL);
+	ck_assert_int_eq(look(), DRAIN_WITHDRAWN);
+	trigger = NULL;
+	ck_assert_int_eq(look(), DRAIN_NONE);
+}
+END_TEST
+
+START_TEST(it_does_not_drain_unless_that_is_asked_for)
+{
+	ck_assert_int_eq(look(), DRAIN_NONE);
+	drain_unwell(&drain, config, "it answers 503");
+	ck_assert_int_eq(look(), DRAIN_NONE);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("drain");
@@ -161,6 +193,8 @@ int main(void)
 	tcase_add_test(tcase, a_ladder_goes_on_in_the_next_life);
 	tcase_add_test(tcase, a_ladder_that_ends_is_none_of_the_next_life);
 	tcase_add_test(tcase, a_signal_drains_in_the_next_life_as_well);
+	tcase_add_test(tcase, what_was_waited_for_drains_while_it_is_unwell);
+	tcase_add_test(tcase, it_does_not_drain_unless_that_is_asked_for);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);
 }

@@ -38,7 +38,8 @@ static void read_text(enum k8s_resource resource, const char *json)
 	free(fault.text);
 }
 
-#define META "\"metadata\":{\"namespace\":\"d\",\"name\":\"n\"}"
+#define META  "\"metadata\":{\"namespace\":\"d\",\"name\":\"n\"}"
+#define READY "\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]"
 
 static const struct {
 	enum k8s_resource resource;
@@ -164,6 +165,28 @@ static const struct {
 		"\"containerStatuses\":[{\"state\":{\"waiting\":{\"reason\":\"PodInitializing\"}}},"
 		"{\"restartCount\":5,\"state\":{\"waiting\":{\"reason\":\"CrashLoopBackOff\"}}}]}}",
 		"d/n node= phase=0 reason=\"CrashLoopBackOff\" restarts=6"},
+	/* what is broken is not ready, whoever says so */
+	{K8S_PODS,
+		"{" META ",\"status\":{" READY ",\"containerStatuses\":[{\"state\":{\"waiting\":{"
+					       "\"reason\":\"ContainerCreating\"}}},"
+		"{\"restartCount\":5,"
+		"\"state\":{\"waiting\":{\"reason\":\"CrashLoopBackOff\"}}}]}}",
+		"d/n node= phase=0 reason=\"CrashLoopBackOff\" restarts=5"},
+	{K8S_PODS,
+		"{" META ",\"status\":{" READY ",\"containerStatuses\":[{\"state\":{\"waiting\":"
+		"{\"reason\":\"ImagePullBackOff\"}}}]}}",
+		"d/n node= phase=0 reason=\"ImagePullBackOff\""},
+	{K8S_PODS,
+		"{" META ",\"status\":{" READY ",\"containerStatuses\":[{\"state\":{\"waiting\":"
+		"{\"reason\":\"ErrImagePull\"}}}]}}",
+		"d/n node= phase=0 reason=\"ErrImagePull\""},
+	/* what is ready all the same */
+	{K8S_PODS,
+		"{" META ",\"status\":{" READY ",\"containerStatuses\":[{\"ready\":false,"
+		"\"state\":{\"waiting\":{\"reason\":\"ContainerCreating\"}}}],"
+		"\"initContainerStatuses\":[{\"state\":{\"waiting\":{\"reason\":"
+		"\"CrashLoopBackOff\"}}}]}}",
+		"d/n node= phase=0 ready"},
 	{K8S_PODS,
 		"{" META ",\"status\":{\"containerStatuses\":[{\"restartCount\":-3},{"
 		"\"restartCount\":99999999999}]}}",
@@ -201,6 +224,15 @@ static const struct {
 		"/node-1 label:node.kubernetes.io/exclude= unschedulable ready network-unavailable "
 		"taint=k:NoSchedule taint=: address=192.0.2.1/32 address=2001:db8::1/128 "
 		"pods=10.244.0.0/24 pods=fd00:244::/64"},
+	{K8S_NODES,
+		"{\"metadata\":{\"name\":\"x\"},\"status\":{\"conditions\":[{\"type\":\"Ready\","
+		"\"status\":\"False\",\"reason\":\"KubeletNotReady\",\"message\":"
+		"\"[container runtime is down, node is shutting down]\"}]}}",
+		"/x shutting-down"},
+	{K8S_NODES,
+		"{\"metadata\":{\"name\":\"x\"},\"status\":{\"conditions\":[{\"type\":\"Ready\","
+		"\"status\":\"True\",\"message\":\"node is shutting down\"}]}}",
+		"/x ready"},
 	{K8S_NODES, "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"podCIDRs\":[\"10.244.0.1\"]}}",
 		"/x !spec.podCIDRs: \"10.244.0.1\" is no range of IP addresses"},
 	{K8S_NODES, "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"taints\":[1]}}",

@@ -25,6 +25,8 @@ static const struct {
 	const char *slice;     /* NULL: none */
 	const char *verdicts;  /* ADDRESS=reason, separated by spaces */
 	const char *namespace; /* that is selected; NULL: none */
+	const char *other;     /* default/other, which is not asked about; NULL: none */
+	const char *slice_2;
 } cases[] = {
 	/* pods */
 	{"one ready pod", "", WEB, {WEB_POD " ready"}, .verdicts = "10.96.0.1=ready"},
@@ -42,8 +44,12 @@ static const struct {
 		.verdicts = "10.96.0.1=not_ready"},
 	{"one terminates, another is ready", "", WEB, {WEB_POD " ready deleting", WEB_POD " ready"},
 		.verdicts = "10.96.0.1=ready"},
+	{"on the host's network", "", WEB, {"label=app:web ip=192.0.2.9 ready"},
+		"address=192.0.2.9", .verdicts = "10.96.0.1=ready"},
 	{"publishNotReadyAddresses", "", WEB " publish-not-ready", {WEB_POD},
 		.verdicts = "10.96.0.1=ready"},
+	{"publishNotReadyAddresses, also at the end", "", WEB " publish-not-ready",
+		{WEB_POD " deleting"}, .verdicts = "10.96.0.1=ready"},
 	{"publishNotReadyAddresses needs an address all the same", "", WEB " publish-not-ready",
 		{"label=app:web"}, .verdicts = "10.96.0.1=not_ready"},
 	{"every pair of the selector must match", "", WEB " select=tier:front", {WEB_POD " ready"},
@@ -118,6 +124,22 @@ static const struct {
 	{"an endpoint that stands there twice is one", "services: {scope: cluster, min_ready: 2}",
 		WEB, {NULL}, .slice = "of=web endpoint=other:rs7 endpoint=other:rs8",
 		.verdicts = "10.96.0.1=ready"},
+	{"the last that serve in the cluster", "services: {scope: cluster}", WEB, {NULL},
+		.slice = "of=web endpoint=other:st endpoint=other:",
+		.verdicts = "10.96.0.1=terminating_but_serving"},
+	{"published though not ready, in the cluster", "services: {scope: cluster}",
+		WEB " publish-not-ready", {NULL}, .slice = "of=web endpoint=other:rt",
+		.verdicts = "10.96.0.1=ready"},
+	{"of a node that nobody names, in the cluster", "services: {scope: cluster}", WEB, {NULL},
+		.slice = "of=web endpoint=:rs", .verdicts = "10.96.0.1=ready"},
+	{"a name is no endpoint", "services: {scope: cluster}", WEB, {NULL},
+		.slice = "of=web fqdn endpoint=other:rs", .verdicts = "10.96.0.1=not_ready"},
+	{"all slices count", "services: {scope: cluster, min_ready: 2}", WEB, {NULL},
+		.slice = "of=web endpoint=other:rs7", .slice_2 = "of=web endpoint=other:rs8",
+		.verdicts = "10.96.0.1=ready"},
+	{"an endpoint that stands in two slices is one", "services: {scope: cluster, min_ready: 2}",
+		WEB, {NULL}, .slice = "of=web endpoint=other:rs7",
+		.slice_2 = "of=web endpoint=other:rs7", .verdicts = "10.96.0.1=not_ready"},
 	/* families */
 	{"dual stack", "", WEB " cluster=fd00::1", {WEB_POD " ready"},
 		.verdicts = "10.96.0.1=ready fd00::1=ready"},
@@ -146,6 +168,16 @@ static const struct {
 		{WEB_POD " ready"}, "pods=10.0.0.0/24 pods=fd00:1::/64",
 		.verdicts = "10.96.0.1=ready 10.0.0.7=ready 10.0.0.7=pod_range "
 			    "fd00:1::7=pod_range 10.0.1.7=ready"},
+	{"another service's cluster IP", "services: {allow: [0.0.0.0/0, '::/0']}",
+		WEB " external=10.96.0.2 external=fd00::2 external=10.96.0.3", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=ready 10.96.0.2=others_cluster_ip "
+			    "fd00::2=others_cluster_ip 10.96.0.3=ready",
+		.other = "cluster=10.96.0.2 cluster=fd00::2"},
+	{"its own cluster IP", "services: {allow: [10.96.0.0/12]}", WEB " external=10.96.0.1",
+		{WEB_POD " ready"}, .verdicts = "10.96.0.1=ready 10.96.0.1=ready"},
+	{"a load balancer's address is its controller's concern", "", WEB " lb=10.96.0.2",
+		{WEB_POD " ready"}, .verdicts = "10.96.0.1=ready 10.96.0.2=ready",
+		.other = "cluster=10.96.0.2"},
 	/* classes */
 	{"a class is not ours", "services: {load_balancer_classes: [\"\"]}",
 		WEB " lb=192.0.2.1 class=other.io/lb", {WEB_POD " ready"},
@@ -200,6 +232,10 @@ static const struct {
 	{"no network, which is not asked", "announce: {withdraw_on: []}", WEB " lb=192.0.2.1",
 		{WEB_POD " ready"}, "network-unavailable " EXCLUDE "true",
 		.verdicts = "10.96.0.1=ready 192.0.2.1=ready"},
+	{"not ready, which is not asked", "", WEB, {WEB_POD " ready"}, "",
+		.verdicts = "10.96.0.1=ready"},
+	{"out of service, which is not asked", "", WEB, {WEB_POD " ready"},
+		"taint=node.kubernetes.io/out-of-service", .verdicts = "10.96.0.1=ready"},
 	{"not ready, which is asked", "announce: {withdraw_on: [not_ready]}", WEB,
 		{WEB_POD " ready"}, "unschedulable", .verdicts = "10.96.0.1=node_not_ready"},
 	{"out of service, which is asked", "announce: {withdraw_on: [out_of_service]}", WEB,
@@ -216,6 +252,11 @@ static const struct {
 		.verdicts = "10.96.0.1=ready"},
 	{"an endpoint elsewhere", "", "cluster=10.96.0.1", {NULL}, NULL, "of=web endpoint=other:rs",
 		.verdicts = "10.96.0.1=no_pods"},
+	{"an endpoint of a node that nobody names", "", "cluster=10.96.0.1", {NULL}, NULL,
+		"of=web endpoint=:rs", .verdicts = "10.96.0.1=no_pods"},
+	{"the last that serves here, others elsewhere", "", "cluster=10.96.0.1", {NULL}, NULL,
+		"of=web endpoint=other:rs endpoint=node:st",
+		.verdicts = "10.96.0.1=terminating_but_serving"},
 	{"a terminating endpoint", "", "cluster=10.96.0.1", {NULL}, NULL, "of=web endpoint=node:st",
 		.verdicts = "10.96.0.1=terminating_but_serving"},
 	{"an endpoint of the other family", "", "cluster=10.96.0.1", {NULL}, NULL,
@@ -258,6 +299,10 @@ START_TEST(decides)
 
 		take(&cluster, pod(key, cases[_i].pods[i]));
 	}
+	if (cases[_i].other)
+		take(&cluster, service("default/other", cases[_i].other));
+	if (cases[_i].slice_2)
+		take(&cluster, slice("default/web-def", cases[_i].slice_2));
 	if (cases[_i].namespace)
 		take(&cluster, namespace(cases[_i].namespace, ""));
 	if (cases[_i].node)
@@ -433,16 +478,21 @@ static const struct {
 	{"", SCALE_DOWN, "taint"},
 	{"", "deleting", "deleted"},
 	{"", "unschedulable", NULL},
+	{"", "shutting-down", "shutting down"},
+	{"announce: {drain_on: [cordon]}", "shutting-down", NULL},
 	{"announce: {drain_on: [cordon]}", "unschedulable", "cordoned"},
 	{"announce: {drain_on: [cordon]}", DRAIN "true", NULL},
+	{"announce: {drain_taints: [a.io/x, b.io/y]}", "taint=b.io/y", "b.io/y"},
+	{"announce: {drain_taints: [a.io/x, b.io/y]}", SCALE_DOWN, NULL},
+	{"announce: {drain_taints: [a.io/x], drain_on: [annotation]}", "taint=a.io/x", NULL},
 	{"announce: {drain_on: []}", DRAIN "true " SCALE_DOWN " deleting", NULL},
 };
 
 START_TEST(triggers_drain_the_node)
 {
 	auto_config struct config *config = config_of(drains[_i].config);
+	auto_free char *found = NULL;
 	struct cluster cluster;
-	const char *found;
 
 	cluster_init(&cluster, touch_nothing, NULL);
 	if (drains[_i].node)
