@@ -168,7 +168,7 @@ static const struct {
 	/* what is broken is not ready, whoever says so */
 	{K8S_PODS,
 		"{" META ",\"status\":{" READY ",\"containerStatuses\":[{\"state\":{\"waiting\":{"
-					       "\"reason\":\"ContainerCreating\"}}},"
+		"\"reason\":\"ContainerCreating\"}}},"
 		"{\"restartCount\":5,"
 		"\"state\":{\"waiting\":{\"reason\":\"CrashLoopBackOff\"}}}]}}",
 		"d/n node= phase=0 reason=\"CrashLoopBackOff\" restarts=5"},
