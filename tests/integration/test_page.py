@@ -1,14 +1,14 @@
 """The status page in a real browser, beside real FRR: what people see, and those who see it with their ears or their keys.
 
-COSMOLET_SCREENSHOTS=DIRECTORY keeps what it looked like.
+COSMOLET_SCREENSHOTS=DIRECTORY keeps what it looked like; of these the README has light.png and terminal.png.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
-import time
 from pathlib import Path
 from typing import Iterator
 
@@ -17,6 +17,7 @@ from browser import Browser
 from cosmolet import Cosmolet, pod, service
 from lab import TOR_V4, Lab
 from sandbox import wait_until
+from test_watch import Terminal
 
 URL = 'http://127.0.0.1:9474/'
 TAKEN = '10.96.7.7'
@@ -24,6 +25,22 @@ EVIL = '<img src=x onerror="document.title=1">'
 SERVICES = {'web': 'shop', 'cart': 'shop', 'dns': 'kube-system', 'grafana': 'monitoring', 'smtp': 'mail', 'ldap': 'auth'}
 ROWS = '[...document.querySelectorAll("#rows tr")]'
 ADDRESSES = f'{ROWS}.map(row => row.dataset.address)'
+# Counts what the page does: how often it looks into a text or a map (as it does twice to compare two rows), and what it changes.
+COUNT = '''(() => {
+  let work = 0;
+  for (const [type, name] of [[String, 'includes'], [Map, 'get']]) {
+    const real = type.prototype[name];
+    type.prototype[name] = function (...given) { work++; return real.apply(this, given); };
+  }
+  const observer = new MutationObserver(() => 0);
+  observer.observe(document.body, { attributes: true, characterData: true, childList: true, subtree: true });
+  window.measured = act => {
+    observer.takeRecords();
+    work = 0;
+    act();
+    return [work, observer.takeRecords().length, document.querySelectorAll('#rows tr').length];
+  };
+})()'''
 # Text that is too pale for its background, by WCAG 2.1: 4.5 to 1, or 3 to 1 for large letters.
 PALE = '''(() => {
   const light = text => text.match(/[\\d.]+/g).slice(0, 3).map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
@@ -42,6 +59,25 @@ class Stage:
     def __init__(self, lab: Lab, daemon: Cosmolet, browser: Browser) -> None:
         self.lab, self.daemon, self.browser = lab, daemon, browser
 
+    def keep_terminal(self, terminal: Terminal, name: str) -> None:
+        """A picture of it: a browser draws its text and colours."""
+        text = '\n'.join(terminal.screen('\x1b{}m'))
+        self.browser.open('about:blank')
+        self.browser.run(f'''document.body.style.cssText = 'margin: 0; background: #14181d; color: #dde2e8';
+          const screen = document.createElement('pre');
+          screen.style.cssText = 'margin: 0; padding: 14px 16px; display: inline-block; font: 14px/19px "DejaVu Sans Mono", monospace';
+          document.body.append(screen);
+          for (const [, code, text] of ('\\x1b0m' + {json.dumps(text)}).matchAll(/\\x1b(\\d+)m([^\\x1b]*)/g)) {{
+            const part = document.createElement('span');
+            part.textContent = text;
+            part.style.cssText = {{2: 'color: #9aa4ae', 7: 'background: #dde2e8; color: #14181d', 31: 'color: #ff7b72',
+              32: 'color: #6fd08c', 33: 'color: #e3b341'}}[code] || '';
+            screen.append(part);
+          }}''')
+        box = self.browser.run('document.querySelector("pre").getBoundingClientRect().toJSON()')
+        self.browser.resize(int(box['width']) + 1, int(box['height']) + 1)
+        self.keep(name)
+
     def pod(self, name: str, ready: bool) -> None:
         self.daemon.manifest(f'pod-{name}', pod(f'{name}-1', name, ready, namespace=SERVICES[name]))
 
@@ -55,7 +91,8 @@ class Stage:
 def stage(cosmolet: Path) -> Iterator[Stage]:
     with Lab() as lab:
         lab.node.run(['ip', 'address', 'add', f'{TAKEN}/32', 'dev', 'lo'], check=True)
-        daemon = Cosmolet(lab.node, lab.directory / 'cosmolet', frr={'verify_bgp': 'on', 'verify_bgp_seconds': 1})
+        daemon = Cosmolet(lab.node, lab.directory / 'cosmolet', frr={'verify_bgp': 'on', 'verify_bgp_seconds': 1},
+                          announce={'drain_seconds': 600})  # the page may look at it late
         daemon.manifest('services', service('legacy', [TAKEN]), pod('legacy-1', 'legacy'), service(EVIL, ['10.99.6.66']),
                         *(service(name, [f'10.96.{i}.10', f'fd00:96:{i}::10'], namespace) for i, (name, namespace) in enumerate(SERVICES.items())))
         try:
@@ -92,7 +129,7 @@ def test_what_it_shows(stage: Stage, browser: Browser) -> None:
         assert words.lower() in text.lower(), f'{words} is not in:\n{text}'
     assert re.search(r'2 of 2 sessions up, \d+ s ago', text, re.I)
     row = browser.run(f'{ROWS}.map(row => row.innerText.split(/\\s*\\t\\s*/)).find(row => row[0] == "10.96.0.10")')
-    assert row[:3] == ['10.96.0.10', 'announced', 'shop/web'] and re.fullmatch(r'\d+ s', row[3])
+    assert row[:3] == ['10.96.0.10', 'announced', 'shop/web'] and re.fullmatch(r'\d+ (s|min)', row[3])
     assert row[4:] == ['IPv4', '4711', 'redistributed', TOR_V4, '1 of 1 pods on this node are ready']
 
     # A change arrives by itself, and stands in the timeline as one.
@@ -121,6 +158,28 @@ def test_what_it_shows(stage: Stage, browser: Browser) -> None:
     browser.wait('document.querySelectorAll("#rows span.draining").length == 10')
     assert browser.run('document.querySelector("#rows span.draining").textContent') == 'draining'
     stage.daemon.process.send_signal(signal.SIGUSR2)
+    browser.wait('document.querySelectorAll("#rows span.draining").length == 0')
+
+
+def test_the_terminal_shows_the_same(stage: Stage, browser: Browser) -> None:
+    """The page and `status -w -o wide`, side by side."""
+    terminal = Terminal(stage.daemon, 'status', '-w', '-o', 'wide', rows=24, columns=160)
+    try:
+        terminal.wait('1-14 of 14')
+        shown = browser.run(f'{ROWS}.map(row => [row.dataset.address, ...[".state", ".service"].map(c => row.querySelector(c).textContent)])')
+        told = [re.split('  +', line) for line in terminal.screen() if line.startswith(('10.', 'fd'))]
+        assert len(shown) == len(told) == 14
+        for (address, state, service), cells in zip(shown, told):
+            assert cells[:2] == [address, state] and service.startswith(cells[-2].removesuffix('...'))
+        terminal.type('/10.96.\r')
+        terminal.wait('/10.96.  7 lines')
+        terminal.resize(16, 160)
+        wait_until(lambda: terminal.screen()[-1].startswith('/10.96.'), 20, 'the last line to be the last')
+        stage.keep_terminal(terminal, 'terminal')
+        terminal.type('q')
+        assert terminal.process.wait(20) == 0
+    finally:
+        terminal.close()
 
 
 def test_nothing_from_outside(stage: Stage, browser: Browser) -> None:
@@ -259,51 +318,48 @@ def test_with_a_token(stage: Stage, browser: Browser, token: Path) -> None:
 
 
 def test_ten_thousand(stage: Stage, browser: Browser) -> None:
+    """A key or a click costs a few looks at each address, and not at each pair of them; and changes no more than what is seen."""
     stage.daemon.manifest('many', *(service(f'm{i}', [f'10.100.{i // 250}.{i % 250 + 1}'], 'many') for i in range(10000)))
-    browser.wait('document.getElementById("where").textContent.includes("10,014")', 40)
+    browser.wait('document.getElementById("where").textContent.includes("10,014")')
     assert browser.run(f'{ROWS}.length') == 100
     stage.keep('many')
-    times = browser.run('''['1', 'm7', 'm77', '10.100.3', 'nothing', 'many', ''].map(words => {
-      const field = document.getElementById('filter'), began = performance.now();
+    browser.run(COUNT)
+    filters = browser.run('''['1', 'm7', 'm77', '10.100.3', 'nothing', 'many', ''].map(words => measured(() => {
+      const field = document.getElementById('filter');
       field.value = words;
       field.dispatchEvent(new Event('input'));
-      document.body.offsetHeight;
-      return performance.now() - began;
-    })''')
-    print('filtered after', sorted(round(ms) for ms in times), 'ms')
-    assert sorted(times)[len(times) // 2] < 1000, times  # on a machine that does much else
-    sorts = browser.run('''[...document.querySelectorAll("#heads button")].flatMap(head => [head, head]).map(head => {
-      const began = performance.now();
-      head.click();
-      document.body.offsetHeight;
-      return [performance.now() - began, document.querySelectorAll("#rows tr").length];
-    })''')
-    assert len(sorts) >= 10 and all(rows == 100 for _, rows in sorts)
-    print('sorted after', sorted(round(ms) for ms, _ in sorts), 'ms')
-    assert sorted(ms for ms, _ in sorts)[len(sorts) // 2] < 1000, sorts
+    }))''')
+    sorts = browser.run('''[...document.querySelectorAll("#heads button")].flatMap(head => [head, head])
+      .map(head => measured(() => head.click()))''')
+    print('looks, changes, rows:', filters, sorts)
+    assert [rows for *_, rows in filters] == [100, 100, 100, 100, 0, 100, 100]
+    assert len(sorts) >= 10 and all(rows == 100 for *_, rows in sorts)
+    assert 2 * 10_014 < max(work for work, *_ in filters) < 5 * 10_014
+    assert 2 * 10_014 < max(work for work, *_ in sorts) < 30 * 10_014
+    assert max(changes for _, changes, _ in filters + sorts) < 100 * 20
     browser.run('document.querySelector("#heads button").click()')
     browser.run('document.getElementById("next").click()')
     assert browser.run('document.getElementById("where").textContent') == '101 – 200 of 10,014'
     assert browser.run(f'{ROWS}.length') == 100
     (stage.daemon.manifests / 'many.json').unlink()
-    browser.wait('document.getElementById("where").textContent == "1 – 14 of 14"', 40)
+    browser.wait('document.getElementById("where").textContent == "1 – 14 of 14"')
 
 
 def test_the_daemon_goes_and_comes_back(stage: Stage, browser: Browser) -> None:
     stage.lab.node.kill('zebra')
     browser.wait('document.getElementById("alerts").innerText.includes("is not connected")')
     stage.lab.node.start('zebra')
-    browser.wait('document.getElementById("alerts").innerText == "" || document.getElementById("alerts").innerText.includes("restart bgpd")', 20)
+    browser.wait('document.getElementById("alerts").innerText == "" || document.getElementById("alerts").innerText.includes("restart bgpd")')
     rows = browser.run(ADDRESSES)
     stage.daemon.kill()
     browser.wait('document.getElementById("alerts").innerText.startsWith("The daemon does not answer.")')
-    time.sleep(1)
     assert browser.run('document.getElementById("pulse").textContent').startswith('no answer for ')
     assert browser.run(ADDRESSES) == rows
     stage.keep('away')
     stage.daemon.start()
-    browser.wait('document.getElementById("pulse").textContent == "live"', 20)
+    browser.wait('!document.body.classList.contains("away")')
     assert browser.run('document.getElementById("told").textContent') == 'The daemon answers again.'
     assert 'does not answer' not in browser.run('document.body.innerText')
     # The browser's own complaints of these moments are right.
-    browser.events[:] = [event for event in browser.events if 'ERR_CONNECTION_REFUSED' not in str(event)]
+    browser.events[:] = [event for event in browser.events
+                         if not re.search('ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|EMPTY_RESPONSE)', str(event))]

@@ -50,8 +50,8 @@ class Terminal:
             self.raw += os.read(self.master, 65536).decode()
         return self.raw
 
-    def screen(self) -> list[str]:
-        """The lines after the last whole drawing."""
+    def screen(self, colour: str = '') -> list[str]:
+        """The lines after the last whole drawing; with what colour is made of for a change of it, where there is one."""
         lines = [''] * (self.rows + 1)
         row = 0
         for sequence, text in re.findall(r'(?:\x1b\[([\d;?]*[A-Za-z]))?([^\x1b]*)', self.read()):
@@ -63,7 +63,7 @@ class Terminal:
             elif kind == 'J':
                 lines[row:] = [''] * (len(lines) - row)
             if row < len(lines):
-                lines[row] += text
+                lines[row] += (colour.format(numbers) if kind == 'm' else '') + text
         return [line.rstrip() for line in lines[1:]]
 
     def wait(self, words: str, timeout: float = 8) -> list[str]:

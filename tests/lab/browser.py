@@ -89,8 +89,9 @@ class Browser:
             raise RuntimeError(f'{expression}: {answer["exceptionDetails"]}')
         return answer['result'].get('value')
 
-    def wait(self, expression: str, timeout: float = 10) -> Any:
-        return wait_until(lambda: self.run(expression), timeout, expression, 0.05, explain=lambda: self.run('document.body.innerText')[:2000])
+    def wait(self, expression: str) -> Any:
+        """The status page asks every half minute at least, however slow the machine is."""
+        return wait_until(lambda: self.run(expression), 60, expression, 0.05, explain=lambda: self.run('document.body.innerText')[:2000])
 
     def resize(self, width: int, height: int, phone: bool = False) -> None:
         self.call('Emulation.setDeviceMetricsOverride', width=width, height=height, deviceScaleFactor=1, mobile=phone)
