@@ -6,6 +6,7 @@
  */
 #include "daemon.h"
 
+#include "confine.h"
 #include "memory.h"
 #include "page.h"
 #include "privileges.h"
@@ -863,6 +864,24 @@ static const char *ledger_directory(const struct config *config)
 	return needed ? config->loopback_ledger_directory : NULL;
 }
 
+static int confine_files(const struct config *config)
+{
+	/* Also where it is not needed yet: nothing can be allowed later. */
+	int r = confine(rtnl_marks_addresses() ? NULL : config->loopback_ledger_directory);
+
+	if (r == -EBUSY && ledger_directory(config)) {
+		auto_free char *error = xasprintf("loopback.ledger_directory %s: a new one counts "
+						  "from the next start; restart cosmolet",
+			config->loopback_ledger_directory);
+
+		return fail("privileges", error);
+	}
+	if (r < 0 && r != -EBUSY)
+		log_info("privileges", "no Landlock here: permissions alone limit what is written",
+			"reason=%s", strerror(-r));
+	return 0;
+}
+
 static int drop_privileges(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
@@ -873,8 +892,9 @@ static int drop_privileges(struct daemon *daemon)
 
 	if (r < 0)
 		return fail("privileges", error);
-	if (r > 0)
-		loop_timer_after(daemon->loop, &daemon->owner_timer, OWNER_RETRY, on_owner_timer);
+	if (r == 0)
+		return confine_files(config);
+	loop_timer_after(daemon->loop, &daemon->owner_timer, OWNER_RETRY, on_owner_timer);
 	return 0;
 }
 

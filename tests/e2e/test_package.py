@@ -16,7 +16,7 @@ from cosmolet import pod, service
 from fixtures import REPOSITORY
 from lab import Lab
 from machine import NAME, Machine
-from sandbox import public_directory, wait_until
+from sandbox import landlock, public_directory, wait_until
 
 EXPOSURE = 2.5  # of 10; systemd-analyze security
 NET_ADMIN = 1 << 12
@@ -129,6 +129,7 @@ def test_on_a_host(lab_with_machine: tuple[Lab, Machine], deb: Path) -> None:
     assert thread['Uid'] == [str(lab.node.zserv.stat().st_uid)] * 4 and thread['Uid'][0] != '0'
     assert {int(thread[name][0], 16) for name in ('CapPrm', 'CapEff', 'CapBnd')} == {NET_ADMIN}
     assert (thread['NoNewPrivs'], thread['Seccomp']) == (['1'], ['2'])
+    assert landlock() == ('no Landlock' not in machine.journal()), machine.journal()
 
     # What systemd hears, and asks.
     wait_until(lambda: machine.show('cosmolet', 'StatusText')['StatusText'] == '1 address announced', 10, 'its status')

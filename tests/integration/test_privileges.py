@@ -17,7 +17,7 @@ from typing import Any, Callable, Iterator
 import pytest
 from cosmolet import Cosmolet, pod, service
 from lab import Lab
-from sandbox import wait_until
+from sandbox import landlock, wait_until
 
 V4, V6 = '10.96.0.1', 'fd00:96::1'
 WEB = {f'{V4}/32', f'{V6}/128'}
@@ -226,3 +226,17 @@ def test_its_ledger(cosmolet: Path, lab: Callable[..., Lab], tmp_path: Path) -> 
         daemon.manifest('web')
         made.tor.wait_for(set())
         wait_until(lambda: V4 not in {each['local'] for each in made.node.addresses()}, 5, 'what the ledger has to be unbound')
+
+        # Landlock: to another directory it may not even write if it is its own, be it in the old one's place or by a reload.
+        assert bool(daemon.log_lines('no Landlock')) != landlock()
+        directory.rename(tmp_path / 'old')
+        directory.mkdir()
+        os.chown(directory, *owner(made))
+        daemon.manifest('web', service('web', [V4]), pod('web-1', 'web'))
+        wait_until(lambda: daemon.states().get(V4) == ('unbound' if landlock() else 'announced'), 5, 'the ledger', explain=daemon.tail)
+        assert bool(daemon.log_lines('cannot be written: Permission denied')) == landlock() == (list(directory.iterdir()) == [])
+        daemon.settings['loopback']['ledger_directory'] = str(tmp_path / 'other')
+        daemon.write_config()
+        daemon.wait_log('counts from the next start' if landlock() else 'changed')
+        daemon.wait_ready()
+        assert bool(daemon.log_lines('going back')) == landlock()

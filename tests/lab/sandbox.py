@@ -30,6 +30,11 @@ CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def landlock() -> bool:
+    """Whether this kernel has it: landlock_create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION)."""
+    return int(_libc.syscall(444, None, 0, 1)) > 0
+
+
 class Sandbox:
     """Owns namespaces and a directory, both named cosmolet-<pid>-…, until close()."""
 
