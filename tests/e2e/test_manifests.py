@@ -4,7 +4,10 @@ Nothing here runs an image. The pod is run by hand (pod.py), as the API server h
 """
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -15,7 +18,7 @@ from cluster import SLICES, apply as apply_objects, populate, service, slice_of
 from cosmolet import NODE
 from fixtures import REPOSITORY
 from kube import KubeApi
-from lab import RELEASES, Lab, Router
+from lab import RELEASES, Lab, ReleaseMissing, Router, frr_root
 from manifests import CONTAINER, FOREIGN, apply, crd, delete, kustomize, lost, objects_of, program
 from pod import Pod, privileges
 from sandbox import Sandbox, wait_until
@@ -134,6 +137,29 @@ def test_a_release_that_no_test_runs_is_not_listed() -> None:
     assert f'{RELEASES[-1]} (' not in program['tested_table']()
 
 
+def test_the_table_names_what_runs(kube: KubeApi) -> None:
+    """Each FRR is of the release that it is called by, and the API server says of itself what the README says of it."""
+    for release in RELEASES:
+        with contextlib.suppress(ReleaseMissing):
+            books = frr_root(release) / 'var/lib/dpkg'
+            version = subprocess.run(['dpkg-query', f'--admindir={books}', '-W', '-f', '${Version}', 'frr'],
+                                     check=True, stdout=subprocess.PIPE, text=True).stdout
+            assert re.match(rf'{re.escape(release)}[.-]', version)
+    table = (REPOSITORY / 'README.md').read_text()
+    assert f'| Kubernetes | {kube.request("GET", "/version")["gitVersion"].removeprefix("v")} |' in table
+
+
+@pytest.mark.parametrize('overlay', sorted(path.name for path in OVERLAYS.iterdir()))
+def test_it_outlives_a_sick_node(overlay: str) -> None:
+    """No taint drives its pods away, now or after a while, nor does a pod that wants their place."""
+    for each in objects_of(kustomize(OVERLAYS / overlay)):
+        if each['kind'] == 'DaemonSet':
+            pod = each['spec']['template']['spec']
+            assert pod['priorityClassName'] == 'system-node-critical'
+            assert pod['tolerations'] == [{'operator': 'Exists', 'effect': effect} for effect in ('NoSchedule', 'NoExecute')]
+            assert pod['hostNetwork'] and not pod.get('hostPID') and not pod.get('hostIPC')
+
+
 def test_the_pod(kube: KubeApi, applied: Apply, start: Start, frr_release: str) -> None:
     """As the DaemonSet has it: its user and capabilities, a read-only root, its account's token, its ConfigMap."""
     applied(OVERLAYS / 'host-frr')
@@ -234,9 +260,21 @@ def missing(lab: Lab, daemon: Pod, resource: str, verb: str) -> None:
     daemon.kill()
 
 
-@pytest.mark.parametrize('address, router_id', [('192.0.2.77', '192.0.2.77'), ('2001:db8::77', '117.177.193.219')], ids=['IPv4', 'IPv6'])
-def test_frr_in_a_pod_gets_its_files(kube: KubeApi, applied: Apply, address: str, router_id: str) -> None:
-    """Its init container makes of the ConfigMap a configuration that a real FRR loads: with the node's name, and a router id of its own."""
+@pytest.fixture
+def applets(tmp_path: Path) -> Path:
+    """The commands of FRR's own image: Alpine's, which are busybox's."""
+    busybox = shutil.which('busybox')
+    assert busybox, 'no busybox: run tests/setup test'
+    directory = tmp_path / 'bin'
+    directory.mkdir()
+    for name in subprocess.run([busybox, '--list'], check=True, stdout=subprocess.PIPE, text=True).stdout.split():
+        (directory / name).symlink_to(busybox)
+    return directory
+
+
+@pytest.mark.parametrize('address, router_id', [('192.0.2.77', '192.0.2.77'), ('2001:db8::77', '73.164.203.208')], ids=['IPv4', 'IPv6'])
+def test_frr_in_a_pod_gets_its_files(kube: KubeApi, applied: Apply, applets: Path, address: str, router_id: str) -> None:
+    """Its init container makes of the ConfigMap a configuration that a real FRR loads, with a router id of its own."""
     objects = applied(OVERLAYS / 'separate-frr')  # the sidecar's runs as a pod, in test_image.py
     frr = next(each for each in objects if each['kind'] == 'DaemonSet'
                and 'initContainers' in each['spec']['template']['spec'])['spec']['template']['spec']
@@ -258,12 +296,15 @@ def test_frr_in_a_pod_gets_its_files(kube: KubeApi, applied: Apply, address: str
         script = script.replace('frr:frr', f'{owner.st_uid}:{owner.st_gid}')
         os.chown(node.run_directory, 0, 0)  # as the kubelet makes a hostPath
         (node.directory / 'etc').chmod(0o777)  # and an emptyDir
+        variables = [f'PATH={applets}', f'NODE_IP={address}']
         for _ in ('first start', 'the node has been restarted'):
-            node.run([*privileges(container['securityContext'], {}), 'sh', '-euc', script], check=True,
-                     env={'PATH': '/usr/bin:/bin', 'NODE_NAME': 'node-7', 'NODE_IP': address})
+            node.run([*privileges(container['securityContext'], {}), 'env', '-i', *variables, str(applets / 'sh'), '-euc', script],
+                     check=True)
         node.config = (node.directory / 'etc' / 'frr.conf').read_text()
+        assert '\nhostname node\n' in node.config
+        node.config = node.config.replace('\nhostname node\n', '\n')
         node.start_all()  # which fails if FRR does not take a line of it
         running = node.vtysh('show running-config')
         assert f'bgp router-id {router_id}\n' in running, running
-        assert 'hostname node-7\n' in node.config
+        assert 'hostname node-7\n' in running, 'FRR goes by the name of the node alone'
 
