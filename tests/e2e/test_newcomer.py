@@ -15,7 +15,7 @@ import pytest
 from cosmolet import NODE
 from fixtures import REPOSITORY
 from kube import KubeApi
-from lab import Lab
+from lab import Lab, frr_root
 from manifests import delete, objects_of
 from pod import Pod
 from sandbox import wait_until
@@ -34,15 +34,23 @@ def told() -> list[tuple[str, str]]:
 class Walk:
     def __init__(self, kube: KubeApi, lab: Callable[..., Lab], directory: Path) -> None:
         self.kube, self.make_lab, self.directory = kube, lab, directory
+        self.config = ''
         self.lab: Lab
         self.daemon: Pod | None = None
 
     def run(self, command: str) -> Callable[[], str]:
         """Runs a command as far as it is done once; the answer may take its time."""
         argv = shlex.split(command)
+        if argv[:2] == ['sed', '-i']:
+            shipped = (frr_root('8.4') / 'etc/frr/daemons').read_text()
+            done = subprocess.run([*argv[:1], *argv[2:-1]], input=shipped, check=True, stdout=subprocess.PIPE, text=True)
+            assert argv[-1] == '/etc/frr/daemons' and done.stdout.count('\nbgpd=yes\n') == 1 != shipped.count('\nbgpd=yes\n')
+            return lambda: ''
         if argv[0] == 'sed':
-            config = subprocess.run(argv[:argv.index('>')], cwd=REPOSITORY, check=True, stdout=subprocess.PIPE, text=True).stdout
-            self.lab = self.make_lab(config=config)
+            self.config = subprocess.run(argv[:argv.index('>')], cwd=REPOSITORY, check=True, stdout=subprocess.PIPE, text=True).stdout
+            return lambda: ''
+        if argv[0] == 'systemctl':
+            self.lab = self.make_lab(config=self.config)
             self.kube.attach(self.lab.node.namespace)
             return lambda: ''
         if argv[0] == 'vtysh':
