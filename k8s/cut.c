@@ -437,9 +437,14 @@ int cut_feed(struct cut *cut, const char *bytes, size_t n)
 	return r;
 }
 
+bool cut_amid(const struct cut *cut)
+{
+	return cut->depth > 0 || cut->mode != ENVELOPE;
+}
+
 int cut_end(struct cut *cut)
 {
-	if (cut->depth > 0 || cut->mode != ENVELOPE)
+	if (cut_amid(cut))
 		return bad(cut, "it ends in the middle of an object");
 	if (cut->shape == CUT_LIST && cut->want == ROOT)
 		return bad(cut, "it is empty");

@@ -98,5 +98,7 @@ void cut_deinit(struct cut *cut);
  * see error. After a failure nothing more may be fed.
  */
 must_check int cut_feed(struct cut *cut, const char *bytes, size_t n);
+/* More must come: what there is ends within an object. */
+bool cut_amid(const struct cut *cut);
 /* After the last byte: 0, or -EBADMSG if something is missing, see error. */
 must_check int cut_end(struct cut *cut);

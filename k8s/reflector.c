@@ -386,6 +386,14 @@ static void on_open(void *data)
 	stream_up(&reflector->stream, xasprintf("watching %s", reflector->stream.plan));
 }
 
+/* A list must come to its end; a watch need not go on, except within an event. */
+static bool is_amid(void *data)
+{
+	struct reflector *reflector = data;
+
+	return reflector->listing || cut_amid(&reflector->cut);
+}
+
 static void list_complete(struct reflector *reflector)
 {
 	if (!reflector->list_version || !*reflector->list_version) {
@@ -468,7 +476,7 @@ static void start_list(struct reflector *reflector)
 	cut_init(&reflector->cut, CUT_LIST, reflector->wanted.object, 0, on_list_piece, reflector);
 	reflector->request = request_start(reflector->options.requests,
 		&(struct request_options){path, true, mono_s(ANSWER_LIMIT_S), mono_s(LIST_LIMIT_S),
-			on_open, on_body, list_done, reflector});
+			on_open, on_body, is_amid, list_done, reflector});
 }
 
 /* The next watch from the same version, though never more than one in a second. */
@@ -562,7 +570,7 @@ static void probe(struct reflector *reflector)
 		&reflector->options, reflector->labels, reflector->beta, reflector->version);
 	reflector->request = request_start(reflector->options.requests,
 		&(struct request_options){path, false, mono_s(ANSWER_LIMIT_S),
-			mono_s(ANSWER_LIMIT_S), on_probe_open, on_probe_body, probe_done,
+			mono_s(ANSWER_LIMIT_S), on_probe_open, on_probe_body, NULL, probe_done,
 			reflector});
 }
 
@@ -599,8 +607,8 @@ static void start_watch(struct reflector *reflector)
 		&reflector->cut, CUT_WATCH, reflector->wanted.object, 0, on_watch_piece, reflector);
 	reflector->request = request_start(reflector->options.requests,
 		&(struct request_options){path, false, mono_s(ANSWER_LIMIT_S),
-			mono_s((int64_t)seconds + WATCH_GRACE_S), on_open, on_body, watch_done,
-			reflector});
+			mono_s((int64_t)seconds + WATCH_GRACE_S), on_open, on_body, is_amid,
+			watch_done, reflector});
 }
 
 static void turn(struct loop_timer *timer)

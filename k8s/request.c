@@ -15,7 +15,7 @@
  * is full, curl 7.88 keeps the rest, even the end of an answer, until something else comes on the
  * connection: in a quiet cluster a minute, of the first list for ever. So buffers are larger than
  * what comes at once; memory that is not used is not taken. And if even so a list stops in the
- * middle, we ask for something small, so that something comes.
+ * middle, or a watch within an object, we ask for something small, so that something comes.
  */
 #include "request.h"
 
@@ -30,7 +30,7 @@
 #define USER_AGENT       "cosmolet (+https://cosmolet.platformbuilds.io)"
 #define CONNECT_LIMIT_MS 10000L
 #define BUFFER_SIZE      1048576L /* see above */
-#define STALL_MS         2000     /* of a list that has begun to come */
+#define STALL_MS         2000     /* of an answer that must go on */
 #define NUDGE_PATH       "/livez" /* whatever the answer */
 #define NUDGE_LIMIT_S    30
 
@@ -64,7 +64,8 @@ struct request {
 	struct mono last_byte;
 	struct mono deadline;
 	bool sent;       /* as far as we have looked */
-	bool begun;      /* what must come to an end, and shares its connection */
+	bool shares;     /* its connection, on which an answer has begun to come */
+	bool hurried;    /* its timer looks for a stall */
 	bool nudged;     /* since its last byte */
 	bool silent;     /* for too long */
 	bool overdue;    /* bytes came, but no end */
@@ -330,7 +331,13 @@ static void nudge(struct request *request)
 	if (!requests->nudge)
 		requests->nudge = request_start(
 			requests, &(struct request_options){NUDGE_PATH, false, limit, limit,
-					  ignore_open, ignore_body, nudge_done, requests});
+					  ignore_open, ignore_body, NULL, nudge_done, requests});
+}
+
+static bool may_stall(const struct request *request)
+{
+	return request->shares && !request->nudged && request->options.amid &&
+	       request->options.amid(request->options.data);
 }
 
 /*
@@ -341,7 +348,7 @@ static struct mono patience(const struct request *request)
 {
 	if (!request->sent)
 		return mono_ms(CONNECT_LIMIT_MS);
-	return request->begun && !request->nudged ? mono_ms(STALL_MS) : request->options.idle;
+	return may_stall(request) ? mono_ms(STALL_MS) : request->options.idle;
 }
 
 /*
@@ -381,16 +388,26 @@ static void on_idle(struct loop_timer *timer)
 	finish(request, CURLE_OPERATION_TIMEDOUT);
 }
 
-/* Bytes do not move the timer, which would cost more than to look again when it is due. */
+/*
+ * Bytes do not move the timer, which would cost more than to look again when it is due; unless they
+ * end where they must not, and it is due too late.
+ */
 void request_set_idle(struct request *request, struct mono idle)
 {
 	struct mono at;
 
 	request->options.idle = idle;
+	request->hurried = may_stall(request);
 	at = mono_add(request->last_byte, patience(request));
 	if (mono_before(request->deadline, at))
 		at = request->deadline;
 	loop_timer_at(request->requests->loop, &request->idle, at, on_idle);
+}
+
+static void hurry(struct request *request)
+{
+	if (!request->hurried && may_stall(request))
+		request_set_idle(request, request->options.idle);
 }
 
 static long status_of(struct request *request)
@@ -422,11 +439,9 @@ static size_t take_header(char *bytes, size_t size, size_t n, void *data)
 	request->foreign = !is_json(request);
 	if (request->foreign)
 		return 0;
-	if (request->options.compressed && shares_connection(request)) {
-		request->begun = true;
-		request_set_idle(request, request->options.idle);
-	}
+	request->shares = shares_connection(request);
 	request->options.open(request->options.data);
+	hurry(request);
 	return size * n;
 }
 
@@ -440,6 +455,7 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *data)
 	touch(request);
 	if (status_of(request) == 200) {
 		request->has_enough = !request->options.body(request->options.data, bytes, total);
+		hurry(request);
 		return request->has_enough ? 0 : total;
 	}
 	memcpy(request->body + request->n_body, bytes, some);

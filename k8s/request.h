@@ -33,7 +33,9 @@ struct request_options {
 	struct mono idle;         /* after so long without a byte it has failed */
 	struct mono limit;        /* and after so long in any case */
 	void (*open)(void *data); /* status 200 has come */
-	bool (*body)(void *data, const char *bytes, size_t size);      /* of a 200; false: enough */
+	bool (*body)(void *data, const char *bytes, size_t size); /* of a 200; false: enough */
+	/* More of a 200 must come, and soon. NULL: nobody knows. */
+	bool (*amid)(void *data);
 	void (*done)(void *data, const struct request_result *result); /* and it is freed */
 	void *data;
 };
