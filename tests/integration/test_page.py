@@ -169,8 +169,8 @@ def test_the_terminal_shows_the_same(stage: Stage, browser: Browser) -> None:
         shown = browser.run(f'{ROWS}.map(row => [row.dataset.address, ...[".state", ".service"].map(c => row.querySelector(c).textContent)])')
         told = [re.split('  +', line) for line in terminal.screen() if line.startswith(('10.', 'fd'))]
         assert len(shown) == len(told) == 14
-        for (address, state, service), cells in zip(shown, told):
-            assert cells[:2] == [address, state] and service.startswith(cells[-2].removesuffix('...'))
+        for (address, state, owner), cells in zip(shown, told):
+            assert cells[:2] == [address, state] and owner.startswith(cells[-2].removesuffix('...'))
         terminal.type('/10.96.\r')
         terminal.wait('/10.96.  7 lines')
         terminal.resize(16, 160)
