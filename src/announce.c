@@ -151,6 +151,14 @@ static int weight_of(const struct claim *claim)
 	return claim->verdict.reason == REASON_SLICES_UNKNOWN;
 }
 
+/* By the service's name; within one, which may have it as two kinds, as view.c has them. */
+static bool is_before(const struct claim *a, const struct claim *b)
+{
+	int c = owner_cmp(a->owner, b->owner);
+
+	return c ? c < 0 : a < b;
+}
+
 const struct claim *vip_claim(const struct vip *vip)
 {
 	const struct claim *claim, *best = NULL;
@@ -159,7 +167,7 @@ const struct claim *vip_claim(const struct vip *vip)
 	LIST_FOREACH (claim, &vip->claims, linked) {
 		int more = best ? weight_of(claim) - weight_of(best) : 1;
 
-		if (more > 0 || (more == 0 && owner_cmp(claim->owner, best->owner) < 0))
+		if (more > 0 || (more == 0 && is_before(claim, best)))
 			best = claim;
 	}
 	return best;
