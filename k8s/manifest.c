@@ -84,17 +84,12 @@ static bool is_served(
 	const struct k8s_options *options, enum k8s_resource resource, const json_t *json)
 {
 	const json_t *labels = json_object_get(json_object_get(json, "metadata"), "labels");
-	const json_t *proxy = json_object_get(labels, "service.kubernetes.io/service-proxy-name");
 
 	if (resource != K8S_SERVICES)
 		return true;
-	if (json_object_get(labels, "service.kubernetes.io/headless"))
-		return false;
-	for (size_t i = 0; json_is_string(proxy) && i < options->n_proxies; i++) {
-		if (strcmp(options->proxies[i], json_string_value(proxy)) == 0)
-			return true;
-	}
-	return !proxy;
+	return !json_object_get(labels, "service.kubernetes.io/headless") &&
+	       (options->n_proxies ||
+		       !json_object_get(labels, "service.kubernetes.io/service-proxy-name"));
 }
 
 static void add_default_namespace(enum k8s_resource resource, json_t *json)

@@ -32,23 +32,6 @@ static void print_pair(FILE *out, const char *before, const char *value)
 /* Services that no proxy of this node serves do not even come over the wire, as in kube-proxy. */
 static const char served[] = QUERY_ANY_PROXY ",!service.kubernetes.io/service-proxy-name";
 
-char *query_proxies(const char *const *names, size_t n)
-{
-	char *text;
-	size_t size;
-	FILE *out;
-
-	if (n == 0)
-		return NULL;
-	out = xmemstream(&text, &size);
-	fputs(QUERY_ANY_PROXY ",service.kubernetes.io/service-proxy-name in (", out);
-	for (size_t i = 0; i < n; i++)
-		fprintf(out, "%s%s", i ? "," : "", names[i]);
-	fputc(')', out);
-	fclose(out);
-	return text;
-}
-
 static void print_selector(FILE *out, const struct reflector_options *options, const char *labels)
 {
 	switch (options->resource) {

@@ -7,9 +7,6 @@
 /* Services that some proxy serves. */
 #define QUERY_ANY_PROXY "!service.kubernetes.io/headless"
 
-/* The labels of services that are given to one of these; NULL: of none. */
-char *query_proxies(const char *const *names, size_t n);
-
 /*
  * labels NULL: those that the resource has by itself. version NULL: what is in the store; "0":
  * whatever is cached. next_page NULL: the first page.

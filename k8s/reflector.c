@@ -634,17 +634,16 @@ struct reflector *reflector_new(const struct reflector_options *options)
 {
 	struct reflector *reflector = xcalloc(1, sizeof(*reflector));
 	const char *resource = k8s_resource_text(options->resource);
-	const char *objects = options->name ? options->name : resource;
 	auto_free char *name = options->namespace
-				       ? xasprintf("%s in %s", objects, options->namespace)
-				       : xstrdup(objects);
+				       ? xasprintf("%s in %s", resource, options->namespace)
+				       : xstrdup(resource);
 
 	reflector->options = *options;
 	object_wanted_init(
 		&reflector->wanted, options->resource, options->annotation_prefix, false);
 	stream_init(
 		&reflector->stream, options->events, name, options->resource == K8S_ENDPOINTSLICES);
-	reflector->stream.resource = objects;
+	reflector->stream.resource = resource;
 	reflector->stream.namespace = options->namespace;
 	reflector->stream.hidden = true;
 	reflector->stream.optional = options->resource == K8S_ANNOUNCEMENTPOLICIES;

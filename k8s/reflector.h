@@ -15,7 +15,6 @@ struct reflector_options {
 	struct auth *auth;
 	enum k8s_resource resource;
 	const char *namespace; /* NULL: all */
-	const char *name;      /* of the objects, in words; NULL: the resource's */
 	const char *node;      /* for pods and nodes: only those of this one */
 	const char *why;       /* it is watched in this way */
 	const char *annotation_prefix;

@@ -34,7 +34,6 @@ struct k8s {
 	char **namespaces;
 	char **servers;
 	char **proxies;
-	char *of_proxies; /* the labels of services of these; NULL: there are none */
 	struct events events;
 	struct files *files; /* NULL: an API server */
 	struct auth auth;
@@ -42,7 +41,7 @@ struct k8s {
 	bool started;
 	bool labels; /* those of services are wanted */
 	struct requests *requests;
-	struct reflector *reflectors[K8S_N_RESOURCES][2 * NAMESPACES_MAX];
+	struct reflector *reflectors[K8S_N_RESOURCES][NAMESPACES_MAX];
 	size_t n_reflectors[K8S_N_RESOURCES];
 };
 
@@ -77,7 +76,7 @@ static void copy_options(struct k8s *k8s, const struct k8s_options *options)
 {
 	k8s->namespaces = copy_list(options->namespaces, options->n_namespaces);
 	k8s->proxies = copy_list(options->proxies, options->n_proxies);
-	k8s->of_proxies = query_proxies(options->proxies, options->n_proxies);
+	k8s->labels = options->n_proxies > 0;
 	k8s->servers = copy_list(options->servers, options->n_servers);
 	k8s->options = (struct k8s_options){
 		.node = copy_filled(options->node),
@@ -107,7 +106,6 @@ static void free_options(struct k8s *k8s)
 {
 	free_list(k8s->namespaces, k8s->options.n_namespaces);
 	free_list(k8s->proxies, k8s->options.n_proxies);
-	free(k8s->of_proxies);
 	free_list(k8s->servers, k8s->options.n_servers);
 	free_const(k8s->options.node);
 	free_const(k8s->options.namespace_selector);
@@ -138,7 +136,7 @@ static const char *reason(const struct k8s *k8s, enum k8s_resource resource, con
 static void on_policies(void *data, bool there);
 
 static struct reflector *add_reflector(
-	struct k8s *k8s, enum k8s_resource resource, const char *namespace, const char *name)
+	struct k8s *k8s, enum k8s_resource resource, const char *namespace)
 {
 	struct reflector_options options = {
 		.loop = k8s->loop,
@@ -147,7 +145,6 @@ static struct reflector *add_reflector(
 		.auth = &k8s->auth,
 		.resource = resource,
 		.namespace = namespace,
-		.name = name,
 		.node = k8s->options.node,
 		.why = reason(k8s, resource, namespace),
 		.annotation_prefix = k8s->options.annotation_prefix,
@@ -161,24 +158,18 @@ static struct reflector *add_reflector(
 }
 
 /*
- * Labels cannot ask for "without this one, or with such a value of it": so services of other
- * proxies are a watch of their own.
+ * Labels cannot ask for "without this one, or with such a value of it", and of two watches nobody
+ * knows which one is ahead. So where proxies are named, services come whosever they are, with their
+ * labels.
  */
-static void add_services(struct k8s *k8s, const char *namespace)
-{
-	add_reflector(k8s, K8S_SERVICES, namespace, NULL);
-	if (k8s->of_proxies)
-		reflector_select(
-			add_reflector(k8s, K8S_SERVICES, namespace, "services of other proxies"),
-			k8s->of_proxies, "these proxies are said to run here");
-}
-
 static void add_one(struct k8s *k8s, enum k8s_resource resource, const char *namespace)
 {
-	if (resource == K8S_SERVICES)
-		add_services(k8s, namespace);
-	else
-		add_reflector(k8s, resource, namespace, NULL);
+	struct reflector *reflector = add_reflector(k8s, resource, namespace);
+
+	if (resource != K8S_SERVICES || !k8s->options.n_proxies)
+		return;
+	reflector_want_labels(reflector);
+	reflector_select(reflector, QUERY_ANY_PROXY, "services of other proxies are wanted");
 }
 
 static void add_reflectors(struct k8s *k8s, enum k8s_resource resource)
@@ -195,7 +186,7 @@ static void add_reflectors(struct k8s *k8s, enum k8s_resource resource)
 /* The server selects them: one whose labels change so that it no longer matches is deleted here. */
 static void add_namespaces(struct k8s *k8s, const char *selector)
 {
-	reflector_select(add_reflector(k8s, K8S_NAMESPACES, NULL, NULL), selector,
+	reflector_select(add_reflector(k8s, K8S_NAMESPACES, NULL), selector,
 		reason(k8s, K8S_NAMESPACES, NULL));
 }
 
@@ -245,12 +236,12 @@ static int start_cluster(struct k8s *k8s, char **out_error)
 	add_reflectors(k8s, K8S_SERVICES);
 	if (k8s->options.node) {
 		add_reflectors(k8s, K8S_PODS);
-		add_reflector(k8s, K8S_NODES, NULL, NULL);
+		add_reflector(k8s, K8S_NODES, NULL);
 	}
 	if (k8s->options.namespace_selector)
 		add_namespaces(k8s, k8s->options.namespace_selector);
 	if (k8s->options.policies)
-		add_reflector(k8s, K8S_ANNOUNCEMENTPOLICIES, NULL, NULL);
+		add_reflector(k8s, K8S_ANNOUNCEMENTPOLICIES, NULL);
 	add_reflectors(k8s, K8S_ENDPOINTSLICES);
 	if (k8s->auth.warning)
 		events_warn(&k8s->events, xstrdup(k8s->auth.warning));
@@ -350,9 +341,9 @@ void k8s_want_endpointslices(struct k8s *k8s, const struct k8s_service_name *ser
 			continue;
 		}
 		reflector_select(reflector,
-			n <= SERVICES_MAX ? labels
-			: k8s->of_proxies ? QUERY_ANY_PROXY
-					  : NULL,
+			n <= SERVICES_MAX        ? labels
+			: k8s->options.n_proxies ? QUERY_ANY_PROXY
+						 : NULL,
 			n > SERVICES_MAX ? "many services are decided by them"
 					 : "only these services are decided by them");
 		reflector_start(reflector);

@@ -51,7 +51,7 @@ const struct key keys[] = {
 		"class."},
 	{"services.proxies", STRINGS, AT(services_proxies), "", NULL, 0, 0,
 		"Services with the label `service.kubernetes.io/service-proxy-name` are not "
-		"kube-proxy's, and are passed over; those that it gives to one of these are not. "
+		"kube-proxy's, and are passed over, unless it gives them to one of these. "
 		"Name only what runs on this node."},
 	{"services.scope", CHOICE, AT(defaults.scope), "local", "local auto cluster", 0, 0,
 		"Where a service must have ready pods for this node to announce it: here "

@@ -213,6 +213,14 @@ static bool is_headless(const struct matter *matter)
 	return matter->service->service.headless;
 }
 
+/* Where none are named, such services do not even come. */
+static bool is_of_other_proxy(const struct matter *matter)
+{
+	const char *proxy = k8s_map_get(&matter->service->meta.labels, LABEL_PROXY);
+
+	return proxy && !among(&matter->config->services_proxies, proxy);
+}
+
 /* Of the address. */
 
 static bool has_no_address(const struct matter *matter)
@@ -620,6 +628,9 @@ static const struct {
 		 "annotation " ANNOTATION_ANNOUNCE "; services.annotations"},
 		is_opted_out},
 	{{REASON_HEADLESS, "it is not headless", "spec.clusterIP"}, is_headless},
+	{{REASON_OTHER_PROXY, "it is kube-proxy's, or of a proxy that counts",
+		 "its label " LABEL_PROXY "; services.proxies"},
+		is_of_other_proxy},
 	{{REASON_NO_ADDRESS, "it has an address",
 		 "spec.clusterIPs, spec.externalIPs, status.loadBalancer.ingress"},
 		has_no_address},

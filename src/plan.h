@@ -24,6 +24,7 @@ enum reason {
 	REASON_NAMESPACE_SELECTOR, /* without the labels of services.namespace_selector */
 	REASON_OPTED_OUT,          /* annotation announce: "false" */
 	REASON_NO_ADDRESS,
+	REASON_OTHER_PROXY,   /* not among services.proxies */
 	REASON_KIND,          /* not among services.addresses */
 	REASON_CLASS,         /* not among services.load_balancer_classes */
 	REASON_PROXY,         /* ipMode: Proxy */

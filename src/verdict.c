@@ -18,6 +18,7 @@ static const char *const reason_words[N_REASONS] = {
 	[REASON_NAMESPACE_SELECTOR] = "namespace_selector",
 	[REASON_OPTED_OUT] = "opted_out",
 	[REASON_NO_ADDRESS] = "no_address",
+	[REASON_OTHER_PROXY] = "other_proxy",
 	[REASON_KIND] = "address_kind",
 	[REASON_CLASS] = "load_balancer_class",
 	[REASON_PROXY] = "ip_mode_proxy",
@@ -191,6 +192,13 @@ char *verdict_text(const struct config *config, const struct verdict *verdict)
 			config->services_namespace_selector);
 	case REASON_OPTED_OUT: return xstrdup("its annotation " ANNOTATION_ANNOUNCE " says so");
 	case REASON_NO_ADDRESS: return xstrdup("it has no address yet");
+	case REASON_OTHER_PROXY: {
+		auto_free char *proxies = strings_text(&config->services_proxies);
+
+		return xasprintf("its label " LABEL_PROXY " gives it to a proxy that is not among "
+				 "services.proxies of the configuration (%s)",
+			proxies);
+	}
 	case REASON_KIND:
 		return xasprintf("%s is not among services.addresses of the configuration",
 			address_kind_text(verdict->kind));

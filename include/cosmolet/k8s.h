@@ -208,7 +208,8 @@ struct k8s_options {
 	const char *node;              /* the name of this node; needed for pods and node */
 	const char *const *namespaces; /* services and pods of these only; none: all */
 	size_t n_namespaces;
-	const char *const *proxies; /* services that are given to these come, too */
+	/* Given any, services of other proxies come, too, of whichever; all with their labels. */
+	const char *const *proxies;
 	size_t n_proxies;
 	const char *namespace_selector; /* Namespaces of such labels come; NULL: none do */
 	const char *annotation_prefix;  /* "cosmolet.platformbuilds.io/" */

@@ -134,9 +134,12 @@ class Model:
     # Which services, and which of their addresses
 
     def is_served(self, service: Object) -> bool:
-        """Those of other proxies, and those without any, are not even looked at."""
+        """Those without any proxy are not even looked at, and those of others only where some are named."""
         labels = service['metadata'].get('labels', {})
-        return HEADLESS not in labels and labels.get(PROXY) in (None, *self.services['proxies'])
+        return HEADLESS not in labels and (bool(self.services['proxies']) or PROXY not in labels)
+
+    def is_of_other_proxy(self, service: Object) -> bool:
+        return service['metadata'].get('labels', {}).get(PROXY) not in (None, *self.services['proxies'])
 
     def addresses(self, service: Object) -> list[tuple[str, str, Object]]:
         spec = service['spec']
@@ -153,6 +156,7 @@ class Model:
             'service_deleting': 'deletionTimestamp' in meta and 'service_deletion' in self.announce['withdraw_on'],
             'external_name': spec.get('type') == 'ExternalName',
             'opted_out': self.opted_out(service),
+            'other_proxy': self.is_of_other_proxy(service),
             'headless': spec.get('clusterIPs', [''])[:1] == ['None'],
         }.items() if true}
 
@@ -476,13 +480,16 @@ class ExcludedWithClusterIps(Model):
 
 
 class OtherProxies(Model):
+    def is_of_other_proxy(self, service: Object) -> bool:
+        return False
+
     def is_served(self, service: Object) -> bool:
         return True
 
 
 class NoOtherProxies(Model):
-    def is_served(self, service: Object) -> bool:
-        return super().is_served(service) and PROXY not in service['metadata'].get('labels', {})
+    def is_of_other_proxy(self, service: Object) -> bool:
+        return PROXY in service['metadata'].get('labels', {})
 
 
 class OptedOutByAnyText(Model):

@@ -216,6 +216,12 @@ static const struct {
 		"headless select=app:web external=192.0.2.1", {WEB_POD " ready"},
 		.verdicts = "192.0.2.1=headless"},
 	{"ExternalName", "", "external-name", {NULL}, .verdicts = "none=external_name"},
+	{"of a proxy that is named", "services: {proxies: [x, cilium]}",
+		WEB " label=service.kubernetes.io/service-proxy-name:cilium", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=ready"},
+	{"of another proxy", "services: {proxies: [x]}",
+		WEB " label=service.kubernetes.io/service-proxy-name:cilium", {WEB_POD " ready"},
+		.verdicts = "10.96.0.1=other_proxy"},
 	{"not allocated yet", "", "select=app:web", {WEB_POD " ready"},
 		.verdicts = "none=no_address"},
 	/* the node */
