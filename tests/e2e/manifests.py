@@ -28,7 +28,7 @@ FOREIGN: dict[str, tuple[str, str, str, Any]] = {
     'PodMonitor': ('monitoring.coreos.com', 'v1', 'podmonitors', {'selector': SELECTOR, 'podMetricsEndpoints': ENDPOINTS}),
     'ServiceMonitor': ('monitoring.coreos.com', 'v1', 'servicemonitors', {'selector': SELECTOR, 'endpoints': ENDPOINTS}),
     'PrometheusRule': ('monitoring.coreos.com', 'v1', 'prometheusrules', {'groups': [{'name': 'string', 'rules': [{
-        'alert': 'string', 'expr': 'string', 'for': 'string', 'labels': {'*': 'string'}, 'annotations': {'*': 'string'}}]}]}),
+        'alert': 'string', 'record': 'string', 'expr': 'string', 'for': 'string', 'labels': {'*': 'string'}, 'annotations': {'*': 'string'}}]}]}),
     'Application': ('argoproj.io', 'v1alpha1', 'applications', {
         'project': 'string',
         'source': {'repoURL': 'string', 'targetRevision': 'string', 'path': 'string', 'helm': {'valuesObject': 'any'}},
