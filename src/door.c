@@ -516,20 +516,28 @@ static void on_visitor(struct loop_io *io, uint32_t ready)
 	}
 }
 
+/* FNV-1a. */
+static uint8_t hash(const void *from, size_t n)
+{
+	const uint8_t *octets = from;
+	uint32_t sum = 2166136261;
+
+	for (size_t i = 0; i < n; i++)
+		sum = (sum ^ octets[i]) * 16777619;
+	return (uint8_t)(sum >> 24);
+}
+
 /* One for an IPv4 address, or an IPv6 network of hosts; now and then two of them are taken for one.
  */
 static uint8_t peer_of(const struct sockaddr_storage *from)
 {
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
-	bool is_v6 = from->ss_family == AF_INET6;
-	const uint8_t *octets = is_v6 ? v6->sin6_addr.s6_addr : (const uint8_t *)&v4->sin_addr;
-	size_t n = is_v6 ? 8 : 4;
-	uint32_t hash = 2166136261; /* FNV-1a */
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
 
-	for (size_t i = 0; i < n; i++)
-		hash = (hash ^ octets[i]) * 16777619;
-	return (uint8_t)(hash >> 24);
+	memcpy(&v4, from, sizeof(v4));
+	memcpy(&v6, from, sizeof(v6));
+	return from->ss_family == AF_INET6 ? hash(&v6.sin6_addr, 8)
+					   : hash(&v4.sin_addr, sizeof(v4.sin_addr));
 }
 
 static void welcome(struct door *door, int fd, const struct sockaddr_storage *from)
