@@ -229,6 +229,8 @@ def clock_jumps(world: World) -> Iterator[None]:
                    .stdout.splitlines() if line.endswith('/libfaketime.so.1'))
     offset = world.daemon.directory / 'offset'
     offset.write_text('+0s')
+    set_ready(world.kube, f'p{CHURNING[0]}', True)  # an earlier row's churn may have left it as it liked
+    world.lab.tor.wait_for(lambda table: any(prefix.startswith(f'10.96.1.{CHURNING[0] + 1}/') for prefix in table))
     world.daemon.kill()
     world.daemon.environment.update(LD_PRELOAD=preload, FAKETIME_TIMESTAMP_FILE=str(offset), FAKETIME_NO_CACHE='1',
                                     FAKETIME_DONT_FAKE_MONOTONIC='1')
