@@ -532,9 +532,7 @@ static void add_claim(struct announce *announce, struct owner *owner, struct cla
 	claim->owner = owner;
 	claim->verdict = *verdict;
 	claim->verdict.tally.example = NULL;
-	claim->verdict.load_balancer_class = NULL;
-	claim->verdict.holder = NULL;
-	claim->verdict.drained = NULL;
+	claim->verdict.holder = NULL; /* nor any of the others in its place */
 	claim->text = verdict_text(announce->config, verdict);
 	claim->vip = get_vip(announce, &verdict->address);
 	LIST_INSERT_HEAD(&claim->vip->claims, claim, linked);

@@ -467,7 +467,7 @@ static void reindex(
 {
 	move(old ? index_of(cluster, old) : NULL, old, object ? index_of(cluster, object) : NULL,
 		object);
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; cluster->ips_indexed && i < 2; i++)
 		move(ip_index_of(cluster, old, i), old, ip_index_of(cluster, object, i), object);
 	if (old && old->resource == K8S_PODS)
 		remove_labels(cluster, old);
@@ -479,11 +479,66 @@ static void reindex(
 		add_claims(cluster, object);
 }
 
+static int ip_ref_cmp(const void *a, const void *b)
+{
+	return ip_cmp(*(void *const *)a, *(void *const *)b);
+}
+
+static int second_ip_ref_cmp(const void *a, const void *b)
+{
+	return second_ip_cmp(*(void *const *)a, *(void *const *)b);
+}
+
+/* Puts them in by their order, which for most of them is at the end. */
+static void insert_sorted(
+	struct vec *items, struct vec *index, int (*ref_cmp)(const void *, const void *))
+{
+	void *item;
+
+	if (items->n) /* qsort() wants an address even for nothing */
+		qsort(items->items, items->n, sizeof(void *), ref_cmp);
+	vec_foreach (items, item, i)
+		vec_insert(index, item);
+}
+
+static void index_ips(struct cluster *cluster, const struct vec *objects, size_t n,
+	int (*ref_cmp)(const void *, const void *))
+{
+	struct vec sorted = VEC_INIT(NULL);
+	struct k8s_object *object;
+
+	vec_foreach (objects, object, i) {
+		if (n < count_ips(object))
+			vec_append(&sorted, object);
+	}
+	insert_sorted(&sorted, n == 0 ? &cluster->by_ip : &cluster->by_second_ip, ref_cmp);
+	vec_deinit(&sorted, NULL);
+}
+
+/*
+ * Who has an address is asked only of external IPs, so for a cluster without any there is no index.
+ * To be called when the services are complete again.
+ */
+static void settle_ips(struct cluster *cluster)
+{
+	bool wanted = cluster->by_external.n > 0;
+
+	if (wanted && !cluster->ips_indexed) {
+		index_ips(cluster, &cluster->services, 0, ip_ref_cmp);
+		index_ips(cluster, &cluster->services, 1, second_ip_ref_cmp);
+	} else if (!wanted && cluster->ips_indexed) {
+		vec_deinit(&cluster->by_ip, NULL);
+		vec_deinit(&cluster->by_second_ip, NULL);
+	}
+	cluster->ips_indexed = wanted;
+}
+
 static void drop(struct cluster *cluster, struct vec *objects, size_t index)
 {
 	struct k8s_object *object = vec_remove_at(objects, index);
 
 	reindex(cluster, object, NULL);
+	settle_ips(cluster);
 	touch(cluster, object);
 	k8s_object_free(object);
 }
@@ -513,11 +568,13 @@ static void put(struct cluster *cluster, struct k8s_object *object)
 	object->listed = true;
 	if (found) {
 		replace(cluster, objects, at, object);
+		settle_ips(cluster);
 	} else if (list) {
 		vec_append(&list->objects, object);
 	} else {
 		vec_insert(objects, object);
 		reindex(cluster, NULL, object);
+		settle_ips(cluster);
 		touch(cluster, object);
 	}
 }
@@ -595,16 +652,6 @@ static int pair_ref_cmp(const void *a, const void *b)
 	return pair_cmp(*(void *const *)a, *(void *const *)b);
 }
 
-static int ip_ref_cmp(const void *a, const void *b)
-{
-	return ip_cmp(*(void *const *)a, *(void *const *)b);
-}
-
-static int second_ip_ref_cmp(const void *a, const void *b)
-{
-	return second_ip_cmp(*(void *const *)a, *(void *const *)b);
-}
-
 static int claimed_ref_cmp(const void *a, const void *b)
 {
 	return claimed_cmp(*(void *const *)a, *(void *const *)b);
@@ -620,18 +667,6 @@ static int labelled_ref_cmp(const void *a, const void *b)
 	return labelled_cmp(*(void *const *)a, *(void *const *)b);
 }
 
-/* Puts them in by their order, which for most of them is at the end. */
-static void insert_sorted(
-	struct vec *items, struct vec *index, int (*ref_cmp)(const void *, const void *))
-{
-	void *item;
-
-	if (items->n) /* qsort() wants an address even for nothing */
-		qsort(items->items, items->n, sizeof(void *), ref_cmp);
-	vec_foreach (items, item, i)
-		vec_insert(index, item);
-}
-
 /* Those that belong into this index. */
 static void index_all(struct cluster *cluster, const struct vec *objects, struct vec *index,
 	int (*ref_cmp)(const void *, const void *))
@@ -644,20 +679,6 @@ static void index_all(struct cluster *cluster, const struct vec *objects, struct
 			vec_append(&sorted, object);
 	}
 	insert_sorted(&sorted, index, ref_cmp);
-	vec_deinit(&sorted, NULL);
-}
-
-static void index_ips(struct cluster *cluster, const struct vec *objects, size_t n,
-	int (*ref_cmp)(const void *, const void *))
-{
-	struct vec sorted = VEC_INIT(NULL);
-	struct k8s_object *object;
-
-	vec_foreach (objects, object, i) {
-		if (n < count_ips(object))
-			vec_append(&sorted, object);
-	}
-	insert_sorted(&sorted, n == 0 ? &cluster->by_ip : &cluster->by_second_ip, ref_cmp);
 	vec_deinit(&sorted, NULL);
 }
 
@@ -710,9 +731,12 @@ static void add_all(struct cluster *cluster, struct vec *objects)
 	}
 	index_all(cluster, &added, &cluster->by_pair, pair_ref_cmp);
 	index_all(cluster, &added, &cluster->by_service, slice_ref_cmp);
-	index_ips(cluster, &added, 0, ip_ref_cmp);
-	index_ips(cluster, &added, 1, second_ip_ref_cmp);
+	if (cluster->ips_indexed) {
+		index_ips(cluster, &added, 0, ip_ref_cmp);
+		index_ips(cluster, &added, 1, second_ip_ref_cmp);
+	}
 	index_claims(cluster, &added);
+	settle_ips(cluster);
 	index_labels(cluster, &added);
 	vec_foreach (&added, object, i)
 		touch(cluster, object);

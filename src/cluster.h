@@ -17,6 +17,7 @@ struct cluster {
 	struct vec by_ip;        /* the services by their first cluster IP, */
 	struct vec by_second_ip; /* by their second, of the other family; */
 	struct vec by_external;  /* struct claimed, by each of their external IPs */
+	bool ips_indexed;        /* by_ip and by_second_ip hold them: there are external IPs */
 	struct vec pods;         /* of this node */
 	struct vec by_label; /* struct labelled, the pods by namespace and each of their labels */
 	struct vec slices;
@@ -63,7 +64,10 @@ void cluster_take(struct cluster *cluster, struct k8s_event *event);
 /* NULL: not known. */
 const struct k8s_object *cluster_service(
 	const struct cluster *cluster, const char *namespace, const char *name);
-/* One whose cluster IP that is, other than this service; NULL: none is known. */
+/*
+ * One whose cluster IP that is, other than this service; NULL: none is known. To be asked for
+ * external IPs of services that are known.
+ */
 const struct k8s_object *cluster_ip_of(const struct cluster *cluster, const struct prefix *address,
 	const struct k8s_object *other_than);
 const struct k8s_object *cluster_node(const struct cluster *cluster);

@@ -171,6 +171,7 @@ struct matter {
 	const struct k8s_object *service;
 	const struct k8s_object *node; /* NULL: not known, which is no reason to object */
 	const struct verdict *verdict;
+	const struct k8s_object *holder; /* the service whose cluster IP it is; NULL: none */
 };
 
 /* Of the service. */
@@ -290,7 +291,7 @@ static bool is_of_pods(const struct matter *matter)
  */
 static bool is_taken(const struct matter *matter)
 {
-	return matter->verdict->kind == KIND_EXTERNAL_IP && matter->verdict->holder;
+	return matter->holder;
 }
 
 /* Of the node. */
@@ -685,17 +686,27 @@ static enum reason ask_rules(const struct matter *matter)
 	return REASON_READY;
 }
 
+/* What the words for the reason need besides. */
+static void explain(const struct matter *matter, struct verdict *verdict)
+{
+	if (verdict->reason == REASON_TAKEN)
+		verdict->holder = matter->holder;
+	else if (verdict->reason == REASON_NODE_DRAINED)
+		verdict->drained = matter->cluster->drained;
+	else if (verdict->reason == REASON_CLASS)
+		verdict->load_balancer_class = matter->service->service.load_balancer_class;
+}
+
 static void judge(const struct config *config, const struct cluster *cluster,
 	const struct k8s_object *object, struct verdict *verdict)
 {
-	struct matter matter = {config, cluster, object, cluster_node(cluster), verdict};
+	struct matter matter = {config, cluster, object, cluster_node(cluster), verdict, NULL};
 
 	settle(config, object, verdict);
 	if (verdict->kind == KIND_EXTERNAL_IP)
-		verdict->holder = cluster_ip_of(cluster, &verdict->address, object);
-	verdict->drained = cluster->drained;
-	verdict->load_balancer_class = object->service.load_balancer_class;
+		matter.holder = cluster_ip_of(cluster, &verdict->address, object);
 	verdict->reason = ask_rules(&matter);
+	explain(&matter, verdict);
 	if (verdict->reason == REASON_READY)
 		verdict->reason = judge_pods(config, cluster, object, verdict);
 	mark(verdict);

@@ -78,9 +78,11 @@ struct verdict {
 	const struct config_class
 		*class; /* of the configuration or a policy; NULL without address */
 	int64_t min_ready;
-	const struct k8s_object *holder; /* the service whose cluster IP it is; else NULL */
-	const char *drained;             /* why the node is; NULL: it is not */
-	const char *load_balancer_class; /* as the service has it; NULL: it has none */
+	union {                                  /* borrowed, for the words of one reason each */
+		const struct k8s_object *holder; /* the service whose cluster IP it is */
+		const char *drained;             /* why the node is */
+		const char *load_balancer_class; /* as the service has it; NULL: it has none */
+	};
 };
 
 /*
