@@ -334,15 +334,7 @@ static void print_zebra(FILE *out, const struct daemon *daemon, const struct vip
 		if (bgpd_is_deaf(daemon->bgpd))
 			fprintf(out, "  but %s\n", BGPD_DEAF_TEXT);
 		break;
-	case VIP_REJECTED:
-		fprintf(out, "  zebra does not use our route: %s\n", vip->note);
-		if (daemon->config->word == ZAPI_STATIC)
-			fprintf(out,
-				"  (static routes are told apart by their tags: one of ours that "
-				"has "
-				"a tag of before is only known as such if announce.policy_tags "
-				"names it)\n");
-		break;
+	case VIP_REJECTED: fprintf(out, "  zebra does not use our route: %s\n", vip->note); break;
 	case VIP_PENDING:
 		fprintf(out, "  zebra has not confirmed our route yet%s\n",
 			daemon->announce.zebra_up ? "" : ": there is no connection to it");

@@ -238,7 +238,7 @@ def test_zebra_prefers_another(daemon: Cosmolet) -> None:
     # Of two that come within milliseconds zebra, to which both are static, keeps the later one.
     wait_until(lambda: 'static' in daemon.node.vtysh('show ip route 10.96.1.21/32'), 5, "the operator's route")
     daemon.manifest('rival', service('rival', ['10.96.1.21']), pod('rival-1', 'rival'))
-    check(daemon, Case('', '10.96.1.21', 'is rejected', [], ('zebra has', 'static', 'if announce.policy_tags names it')))
+    check(daemon, Case('', '10.96.1.21', 'is rejected', [], ('zebra has', 'static', 'name its tag, 100, in announce.policy_tags')))
     daemon.node.configure('no ip route 10.96.1.21/32 blackhole tag 100')
     daemon.manifest('rival')
 
