@@ -108,14 +108,6 @@ static void send_more(struct fake_conn *conn)
 		conn_free(conn);
 }
 
-static void append(char **text, const char *more)
-{
-	char *longer = xasprintf("%s%s", *text, more);
-
-	free(*text);
-	*text = longer;
-}
-
 /* "GET /api/v1/namespaces/a/services?x HTTP/1.1" is of the kind "list services". */
 static void classify(struct fake_conn *conn)
 {
@@ -132,7 +124,7 @@ static void classify(struct fake_conn *conn)
 	text = xasprintf("%s %.*s%s%.*s\n", conn->kind, (int)(line - n - strlen(" HTTP/1.1")),
 		conn->request + n, token ? " token " : "",
 		token ? (int)strcspn(token + 7, "\r") : 0, token ? token + 7 : "");
-	append(&conn->api->log, text);
+	unit_append(&conn->api->log, text);
 }
 
 static struct said say(const void *octets, size_t size)

@@ -5,13 +5,13 @@
 #include <check.h>
 #include <string.h>
 
+#include "unit.h"
+
 static void add(struct trace *trace, char *line)
 {
-	char *longer = xasprintf("%s%s\n", trace->text, line);
-
+	unit_append(&trace->text, line);
+	unit_append(&trace->text, "\n");
 	free(line);
-	free(trace->text);
-	trace->text = longer;
 }
 
 static const char *name_of(struct trace *trace, unsigned stream)
@@ -91,8 +91,9 @@ void trace_for(struct trace *trace, int ms)
 {
 	struct mono end = mono_add(mono_now(), mono_ms(ms));
 
-	while (mono_before(mono_now(), end))
+	do /* at least one turn, whenever we get the processor */
 		loop_turn(trace->loop, 5);
+	while (mono_before(mono_now(), end));
 }
 
 void trace_until(struct trace *trace, const char *text)
@@ -101,7 +102,7 @@ void trace_until(struct trace *trace, const char *text)
 
 	while (!strstr(trace->text, text)) {
 		if (mono_before(end, mono_now()))
-			ck_abort_msg("\"%s\" did not come, but:\n%s", text, trace->text);
+			ck_abort_msg("\"%s\" did not come, but:\n%.4000s", text, trace->text);
 		loop_turn(trace->loop, 20);
 	}
 }
