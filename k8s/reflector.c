@@ -42,8 +42,9 @@
 #define WATCH_GRACE_S     30  /* past its own timeout */
 #define BOOKMARK_LIMIT_S  90  /* they come every 60 s */
 #define RETRY_AFTER_MAX_S 300
-#define RESUMES_MAX       3 /* of a watch that the server refuses, then list */
-#define ERRORS_MAX        3 /* of a server, then the next one is tried */
+#define PAGES_MAX         5000 /* of a list: with the usual 500 objects each, 2.5 million */
+#define RESUMES_MAX       3    /* of a watch that the server refuses, then list */
+#define ERRORS_MAX        3    /* of a server, then the next one is tried */
 
 /* From which version a list may be. */
 enum list_from {
@@ -65,7 +66,9 @@ struct reflector {
 	enum list_from from;
 	char *version; /* the last resource version; NULL: none */
 	char *list_version;
-	char *next_page;  /* the list's continue token; NULL: none */
+	char *page;       /* the continue token that was asked with; NULL: none */
+	char *next_page;  /* the one of the answer */
+	unsigned n_pages; /* of the list so far */
 	bool beta;        /* EndpointSlices of before 1.21 */
 	unsigned unknown; /* how often in a row the server did not know the kind */
 	bool cached;      /* the cache of a server has come to our version */
@@ -394,12 +397,29 @@ static bool is_amid(void *data)
 	return reflector->listing || cut_amid(&reflector->cut);
 }
 
+/*
+ * A page may be empty, as what does not match is left out of it, and nobody tells how many there
+ * are. But they lead on, and there are not more of them than objects fit into etcd.
+ */
+static void page_complete(struct reflector *reflector)
+{
+	auto_free char *many =
+		xasprintf("the list does not end: after %u pages there is another one", PAGES_MAX);
+
+	if (reflector->page && strcmp(reflector->page, reflector->next_page) == 0)
+		fail(reflector, "the list does not end: a page names itself as the next one", 0);
+	else if (++reflector->n_pages >= PAGES_MAX)
+		fail(reflector, many, 0);
+	else
+		schedule(reflector, true, 0);
+}
+
 static void list_complete(struct reflector *reflector)
 {
 	if (!reflector->list_version || !*reflector->list_version) {
 		fail(reflector, "the answer is a list without a resourceVersion", 0);
 	} else if (reflector->next_page && *reflector->next_page) {
-		schedule(reflector, true, 0);
+		page_complete(reflector);
 	} else {
 		str_set(&reflector->version, reflector->list_version);
 		str_set(&reflector->next_page, NULL);
@@ -472,6 +492,9 @@ static void start_list(struct reflector *reflector)
 	auto_free char *path = query_list(&reflector->options, reflector->labels, reflector->beta,
 		list_version(reflector), reflector->next_page);
 
+	if (!reflector->next_page)
+		reflector->n_pages = 0;
+	str_set(&reflector->page, reflector->next_page);
 	str_set(&reflector->list_version, NULL);
 	cut_init(&reflector->cut, CUT_LIST, reflector->wanted.object, 0, on_list_piece, reflector);
 	reflector->request = request_start(reflector->options.requests,
@@ -664,6 +687,7 @@ static void reset(struct reflector *reflector)
 	interrupt(reflector);
 	str_set(&reflector->version, NULL);
 	str_set(&reflector->list_version, NULL);
+	str_set(&reflector->page, NULL);
 	str_set(&reflector->next_page, NULL);
 	reflector->unknown = 0;
 }

@@ -13,10 +13,11 @@
 #include "fake_api_words.h"
 #include "trace.h"
 
-#define OK         "HTTP/1.1 200 OK"
-#define AS_IT_WAS  "begin services\nobject services default/a 3\nend services\nsynced\nup services\n"
-#define ONE_MORE   EVENT("ADDED", SVC("c", "8"))
-#define ONE_MORE_2 "object services default/c 8\n"
+#define OK              "HTTP/1.1 200 OK"
+#define AS_IT_WAS       "begin services\nobject services default/a 3\nend services\nsynced\nup services\n"
+#define AS_IT_WAS_EMPTY "begin services\nend services\nsynced\nup services\n"
+#define ONE_MORE        EVENT("ADDED", SVC("c", "8"))
+#define ONE_MORE_2      "object services default/c 8\n"
 
 static struct loop *loop;
 static struct fake_api api;
@@ -482,6 +483,53 @@ START_TEST(a_storm_of_refusals_is_not_answered_by_one)
 }
 END_TEST
 
+#define PAGES_MAX 5000
+#define NO_END    "down services: cannot list services: the list does not end: "
+#define ANEW      "begin services\nend services\nup services\n"
+#define PAGE(page) \
+	"{\"metadata\":{\"resourceVersion\":\"9\",\"continue\":\"" page "\"},\"items\":[%s]}"
+
+/* Each page names another one, with objects or without any: what was known before stays. */
+START_TEST(a_list_of_ever_more_pages_is_given_up)
+{
+	unsigned before;
+
+	start_watching();
+	before = api.n_requests;
+	for (unsigned i = 0; i < PAGES_MAX; i++) {
+		auto_free char *page = xasprintf(PAGE("%u"), i, _i ? SVC("c", "8") : "");
+
+		fake_api_ok(&api, "list services", FAKE_CLOSE, page);
+	}
+	fake_api_push(&api, "watch services", FAKE_HOLD, EVENT("ERROR", STATUS("410", "Expired")));
+	for (unsigned n = 0; api.n_requests - before < PAGES_MAX && n < 20 * PAGES_MAX; n++)
+		loop_turn(loop, 20);
+	trace_until(&trace, NO_END "after 5000 pages there is another one\n");
+	ck_assert_uint_eq(count(api.log, "list services"), PAGES_MAX);
+	ck_assert_uint_eq(count(trace.text, "object"), _i ? PAGES_MAX : 0);
+	ck_assert_ptr_null(strstr(trace.text, "end services"));
+	forget();
+	fast_until("up services");
+	trace_is(&trace, ANEW);
+	fake_api_asked(&api, ASK_LIST("7") ASK_WATCH("1"));
+}
+END_TEST
+
+/* Who does not look at what page is asked for, as a cache may, gives the same one again. */
+START_TEST(a_list_that_goes_round_in_circles_is_given_up)
+{
+	auto_free char *page = xasprintf(PAGE("x"), SVC("c", "8"));
+
+	for (int i = 0; i < 4; i++)
+		fake_api_ok(&api, "list services", FAKE_CLOSE, page);
+	start();
+	fast_until(NO_END "a page names itself as the next one\n");
+	fast_until(AS_IT_WAS_EMPTY);
+	ck_assert_uint_eq(count(api.log, "list services"), 5);
+	ck_assert_uint_eq(count(trace.text, "down"), 1);
+}
+END_TEST
+
 /* Versions are opaque: what comes twice, or late, is passed on as it comes. */
 START_TEST(doubles_and_disorder_are_passed_on)
 {
@@ -765,6 +813,8 @@ static TCase *without_tls(void)
 	tcase_add_test(tests, a_list_truncated_anywhere_does_not_end);
 	tcase_add_test(tests, a_watch_truncated_anywhere_goes_on);
 	tcase_add_test(tests, a_compressed_list_is_whole_or_none);
+	tcase_add_loop_test(tests, a_list_of_ever_more_pages_is_given_up, 0, 2);
+	tcase_add_test(tests, a_list_that_goes_round_in_circles_is_given_up);
 	return tests;
 }
 
