@@ -28,8 +28,9 @@
 
 #define BACKOFF_FIRST_MS 800
 #define BACKOFF_MAX_MS   30000
-#define BACKOFF_RESET_S  120  /* so long it must have gone well */
-#define UNKNOWN_FIRST_MS 5000 /* of a kind that may be installed any time; twice that, at most */
+#define LOST_LATELY_MS   60000 /* jitter makes it twice that: longer than any pause */
+#define BACKOFF_RESET_S  120   /* so long it must have gone well */
+#define UNKNOWN_FIRST_MS 5000  /* of a kind that may be installed any time; twice that, at most */
 #define UNKNOWN_MAX_MS   150000
 #define UNKNOWN_BELIEVED                                                        \
 	3 /* an API server that has just started does not know all of its kinds \
@@ -191,24 +192,51 @@ static void unknown_kind(struct reflector *reflector, const char *text)
 		stream_off(stream);
 		stream->hidden = true;
 	}
-	str_set(&reflector->version, NULL);
 	list_again(reflector, FROM_CACHE);
 	schedule(reflector, true, jittered(MIN(delay_ms, UNKNOWN_MAX_MS)));
 }
 
+/*
+ * From its version there is nothing to watch. It is listed at once, but not if that happened just
+ * now: a server may say so of whatever it lists, even after an event or two. true: it has to wait.
+ */
+static bool lose(struct reflector *reflector, enum list_from from)
+{
+	struct mono now = mono_now();
+	bool again = reflector->lost.ns &&
+		     mono_before(now, mono_add(reflector->lost, mono_ms(LOST_LATELY_MS)));
+
+	reflector->lost = now;
+	list_again(reflector, from);
+	if (again)
+		schedule(reflector, true, back_off(reflector));
+	return again;
+}
+
+/*
+ * EndpointSlices are v1 from 1.21 on and were v1beta1 before; a server may also change under us. Of
+ * a kind that cannot be watched any more a list tells whether it is known at all.
+ */
 static void absent(struct reflector *reflector, const char *text)
 {
-	if (reflector->options.resource == K8S_ANNOUNCEMENTPOLICIES) {
-		unknown_kind(reflector, text);
-		return;
-	}
-	if (reflector->options.resource != K8S_ENDPOINTSLICES) {
+	bool slices = reflector->options.resource == K8S_ENDPOINTSLICES;
+
+	if (!slices && reflector->options.resource != K8S_ANNOUNCEMENTPOLICIES) {
 		fail(reflector, text, 0);
 		return;
 	}
-	/* They are v1 from 1.21 on and were v1beta1 before; a server may also change under us. */
-	reflector->beta = !reflector->beta;
+	reflector->beta = slices && !reflector->beta;
 	str_set(&reflector->version, NULL);
+	if (!reflector->listing) {
+		if (lose(reflector, FROM_CACHE))
+			stream_down(&reflector->stream,
+				xasprintf("cannot watch %s: %s", reflector->stream.name, text));
+		return;
+	}
+	if (!slices) {
+		unknown_kind(reflector, text);
+		return;
+	}
 	list_again(reflector, FROM_CACHE);
 	if (reflector->unknown++ % 2 == 1)
 		fail(reflector, "the API server has neither discovery.k8s.io/v1 nor v1beta1", 0);
@@ -377,14 +405,14 @@ static void on_open(void *data)
 	struct reflector *reflector = data;
 
 	reflector->token_retried = false;
-	if (!reflector->good_since.ns)
-		reflector->good_since = mono_now();
 	stream_contact(&reflector->stream, 0);
 	if (reflector->listing) {
 		if (!reflector->next_page)
 			stream_list_begin(&reflector->stream);
 		return;
 	}
+	if (!reflector->good_since.ns)
+		reflector->good_since = mono_now();
 	request_set_idle(reflector->request, mono_s(BOOKMARK_LIMIT_S));
 	stream_up(&reflector->stream, xasprintf("watching %s", reflector->stream.plan));
 }
@@ -511,29 +539,13 @@ static void resume(struct reflector *reflector)
 	schedule(reflector, false, MAX(left_ms, 0));
 }
 
-/*
- * From its version there is nothing to watch. It is listed at once, but not if that happened just
- * now: a server may say so of whatever it lists, even after an event or two.
- */
-static void lose(struct reflector *reflector, enum list_from from)
-{
-	struct mono now = mono_now();
-	bool again = reflector->lost.ns &&
-		     mono_before(now, mono_add(reflector->lost, mono_ms(BACKOFF_MAX_MS)));
-
-	reflector->lost = now;
-	list_again(reflector, from);
-	if (again)
-		schedule(reflector, true, back_off(reflector));
-}
-
 static void watch_refused(
 	struct reflector *reflector, enum verdict verdict, const char *text, int64_t at_least_ms)
 {
 	if (refused(reflector, verdict, text))
 		return;
 	if (verdict == VERDICT_EXPIRED || verdict == VERDICT_AHEAD) {
-		lose(reflector, verdict == VERDICT_AHEAD ? FROM_STORE : FROM_LAST);
+		(void)lose(reflector, verdict == VERDICT_AHEAD ? FROM_STORE : FROM_LAST);
 		return;
 	}
 	fail(reflector, text, at_least_ms);

@@ -255,6 +255,25 @@ void fake_api_start_tls(struct fake_api *api, struct loop *loop)
 	start(api, loop, fake_tls_new());
 }
 
+static void step_free(struct fake_api *api, struct fake_step *step)
+{
+	TAILQ_REMOVE(&api->steps, step, linked);
+	free(step->kind);
+	free(step->answer.octets);
+	free(step);
+}
+
+void fake_api_forget(struct fake_api *api, const char *kind)
+{
+	struct fake_step *step, *next;
+
+	for (step = TAILQ_FIRST(&api->steps); step; step = next) {
+		next = TAILQ_NEXT(step, linked);
+		if (strcmp(step->kind, kind) == 0)
+			step_free(api, step);
+	}
+}
+
 void fake_api_stop(struct fake_api *api)
 {
 	int fd = api->io.fd;
@@ -264,12 +283,9 @@ void fake_api_stop(struct fake_api *api)
 	while ((conn = TAILQ_FIRST(&api->conns)))
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): TAILQ_REMOVE has moved the head */
 		conn_free(conn);
-	while ((step = TAILQ_FIRST(&api->steps))) {
-		TAILQ_REMOVE(&api->steps, step, linked);
-		free(step->kind);
-		free(step->answer.octets);
-		free(step);
-	}
+	while ((step = TAILQ_FIRST(&api->steps)))
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): TAILQ_REMOVE has moved the head */
+		step_free(api, step);
 	loop_io_stop(&api->io);
 	close(fd);
 	fake_tls_free(api->tls);

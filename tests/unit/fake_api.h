@@ -51,6 +51,9 @@ void fake_api_ok(struct fake_api *api, const char *kind, enum fake_end end, cons
 void fake_api_octets(
 	struct fake_api *api, const char *kind, enum fake_end end, const void *octets, size_t size);
 
+/* The steps that are left for this kind. */
+void fake_api_forget(struct fake_api *api, const char *kind);
+
 /* Sends more on the last open answer of that kind, and ends it as said. */
 void fake_api_push(struct fake_api *api, const char *kind, enum fake_end end, const char *bytes);
 

@@ -530,6 +530,80 @@ START_TEST(a_list_that_goes_round_in_circles_is_given_up)
 }
 END_TEST
 
+/* That each one begins well does not make it one that goes well. */
+START_TEST(lists_that_break_late_are_asked_for_less_often)
+{
+	for (int i = 0; i < 4; i++)
+		fake_api_ok(&api, "list services", FAKE_HOLD, "{\"items\":[");
+	start();
+	for (int i = 0; i < 4; i++) {
+		trace_until(&trace, "begin services");
+		for (int s = 0; s < 125; s += 25) {
+			fake_api_push(&api, "list services", FAKE_HOLD, " ");
+			trace_for(&trace, 2);
+			mono_turn(mono_s(25));
+		}
+		fake_api_push(&api, "list services", FAKE_CLOSE, "");
+		trace_for(&trace, 20);
+		forget();
+		mono_turn(mono_ms(600 << i));
+		trace_for(&trace, 2);
+		ck_assert_str_eq(api.log, "");
+		mono_turn(mono_ms(1000 << i));
+	}
+}
+END_TEST
+
+#define NOT_FOUND "HTTP/1.1 404 Not Found", "404 page not found\n"
+
+static const struct {
+	bool policies;
+	bool one_version; /* of EndpointSlices; else two, as 1.21 has them */
+	const char *name;
+	const char *watch;
+} unwatched[] = {
+	{false, false, "endpointslices", "watch endpointslices"},
+	{false, true, "endpointslices", "watch endpointslices"},
+	{true, false, "announcementpolicies", "watch announcementpolicies"},
+};
+
+/* A list of them comes through, the watch after it does not, whatever it is asked for. */
+START_TEST(what_is_listed_but_not_watched_is_no_storm)
+{
+	const char *name = unwatched[_i].name;
+	auto_free char *down =
+		xasprintf("down %s: cannot watch %s: HTTP 404: 404 page not found\n", name, name);
+	auto_free char *up = xasprintf("up %s\n", name);
+	struct mono end;
+	unsigned n;
+
+	for (int i = 0; i < 200; i++)
+		fake_api_answer(&api, unwatched[_i].watch, FAKE_CLOSE, NOT_FOUND);
+	for (int i = 0; i < 200 && unwatched[_i].one_version; i++) {
+		fake_api_ok(&api, "list endpointslices", FAKE_CLOSE, LIST("7", ""));
+		fake_api_answer(&api, "list endpointslices", FAKE_CLOSE, NOT_FOUND);
+	}
+	trace_start(&trace, loop,
+		&(struct k8s_options){
+			.kubeconfig = api.kubeconfig, .policies = unwatched[_i].policies});
+	if (!unwatched[_i].policies)
+		k8s_want_endpointslices(
+			trace.k8s, &(const struct k8s_service_name){"default", "a"}, 1);
+	for (end = mono_add(mono_now(), mono_s(120)); mono_before(mono_now(), end);)
+		turn(mono_s(1));
+	n = count(api.log, name);
+	ck_assert_uint_ge(n, 6);
+	ck_assert_uint_le(n, unwatched[_i].one_version ? 40 : 30);
+	ck_assert_ptr_nonnull(strstr(trace.text, down));
+	ck_assert_uint_eq(count(trace.text, "down "), 1);
+	ck_assert_ptr_null(strstr(trace.text, up));
+	fake_api_forget(&api, unwatched[_i].watch);
+	trace_clear(&trace);
+	fast_until(up);
+	ck_assert_ptr_null(strstr(trace.text, "down "));
+}
+END_TEST
+
 /* Versions are opaque: what comes twice, or late, is passed on as it comes. */
 START_TEST(doubles_and_disorder_are_passed_on)
 {
@@ -797,6 +871,8 @@ static TCase *over_tls(void)
 	tcase_add_loop_test(tests, an_object_without_end_is_given_up, 0, 2);
 	tcase_add_loop_test(
 		tests, a_storm_of_refusals_is_not_answered_by_one, 0, N_ELEMENTS(storms));
+	tcase_add_loop_test(
+		tests, what_is_listed_but_not_watched_is_no_storm, 0, N_ELEMENTS(unwatched));
 	tcase_add_test(tests, doubles_and_disorder_are_passed_on);
 	tcase_add_test(tests, a_list_truncated_anywhere_does_not_end);
 	tcase_add_test(tests, a_watch_truncated_anywhere_goes_on);
@@ -815,6 +891,7 @@ static TCase *without_tls(void)
 	tcase_add_test(tests, a_compressed_list_is_whole_or_none);
 	tcase_add_loop_test(tests, a_list_of_ever_more_pages_is_given_up, 0, 2);
 	tcase_add_test(tests, a_list_that_goes_round_in_circles_is_given_up);
+	tcase_add_test(tests, lists_that_break_late_are_asked_for_less_often);
 	return tests;
 }
 

@@ -560,7 +560,9 @@ START_TEST(slices_that_are_not_known_for_a_moment_are_tried_soon)
 	trace_until(&trace, "up endpointslices");
 	trace_clear(&trace);
 	fake_api_answer(&api, "watch endpointslices", FAKE_CLOSE, "HTTP/1.1 404 Not Found", "");
-	fake_api_answer(&api, "list endpointslices", FAKE_CLOSE, "HTTP/1.1 404 Not Found", "");
+	for (int i = 0; i < 2; i++)
+		fake_api_answer(
+			&api, "list endpointslices", FAKE_CLOSE, "HTTP/1.1 404 Not Found", "");
 	fake_api_push(&api, "watch endpointslices", FAKE_CLOSE, "");
 	trace_until(&trace, "down endpointslices");
 	mono_turn(mono_s(2));
@@ -656,7 +658,7 @@ START_TEST(policies_are_gone_if_the_server_keeps_saying_so)
 {
 	fake_api_ok(&api, "list announcementpolicies", FAKE_CLOSE, LIST("4", POLICY("p", "3")));
 	fake_api_answer(&api, "watch announcementpolicies", FAKE_CLOSE, UNKNOWN);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		fake_api_answer(&api, "list announcementpolicies", FAKE_CLOSE, UNKNOWN);
 	start_with_policies();
 	trace_until(&trace, "up services");
