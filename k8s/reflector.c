@@ -11,6 +11,9 @@
  * silent, because the server froze, has lost track of it, or is behind our version and says nothing
  * until it has come there; bookmarks, once a minute, tell that from a quiet cluster.
  *
+ * Or something on the way keeps an answer to itself until it is whole. So after a silence, a watch
+ * is brief: its end brings what there was.
+ *
  * An object that was deleted and made anew under its name between two looks is one OBJECT with
  * another uid, which replaces the old one.
  */
@@ -38,6 +41,10 @@
 #define WATCH_FLOOR_MS    1000 /* between the starts of two watches */
 #define WATCH_MIN_S       300
 #define WATCH_MAX_S       600
+#define BRIEF_MIN_S       15
+#define BRIEF_MAX_S       25  /* less than ANSWER_LIMIT_S, as the head may be held back, too */
+#define HELD_MS           500 /* before its end; the last bookmark comes earlier */
+#define HELD_BELIEVED     2   /* once may be chance */
 #define ANSWER_LIMIT_S    30
 #define LIST_LIMIT_S      600 /* who is slower than that does it on purpose */
 #define WATCH_GRACE_S     30  /* past its own timeout */
@@ -74,6 +81,10 @@ struct reflector {
 	unsigned unknown; /* how often in a row the server did not know the kind */
 	bool cached;      /* the cache of a server has come to our version */
 	bool token_retried;
+	bool brief;       /* are watches, see weigh_way() */
+	unsigned held;    /* how many of these in a row brought all at their end */
+	bool begun;       /* has the body of this watch, */
+	struct mono came; /* at this time; else its head; zero: neither */
 	unsigned resumes;
 	unsigned errors;            /* 5xx, one after the other */
 	struct mono lost;           /* when a watch could not go on, last; zero: never */
@@ -396,8 +407,23 @@ static bool on_body(void *data, const char *bytes, size_t size)
 	struct reflector *reflector = data;
 
 	stream_contact(&reflector->stream, size);
+	if (!reflector->begun)
+		reflector->came = mono_now();
+	reflector->begun = true;
 	reflector->cut_result = cut_feed(&reflector->cut, bytes, size);
 	return reflector->cut_result == 0;
+}
+
+static void say_up(struct reflector *reflector)
+{
+	const char *plan = reflector->stream.plan;
+
+	stream_up(&reflector->stream,
+		reflector->held < HELD_BELIEVED
+			? xasprintf("watching %s", plan)
+			: xasprintf("watching %s, for %u s at most, as on the way here answers are "
+				    "held back until they end",
+				  plan, BRIEF_MAX_S));
 }
 
 static void on_open(void *data)
@@ -411,10 +437,11 @@ static void on_open(void *data)
 			stream_list_begin(&reflector->stream);
 		return;
 	}
+	reflector->came = mono_now();
 	if (!reflector->good_since.ns)
-		reflector->good_since = mono_now();
+		reflector->good_since = reflector->came;
 	request_set_idle(reflector->request, mono_s(BOOKMARK_LIMIT_S));
-	stream_up(&reflector->stream, xasprintf("watching %s", reflector->stream.plan));
+	say_up(reflector);
 }
 
 /* A list must come to its end; a watch need not go on, except within an event. */
@@ -609,6 +636,34 @@ static void probe(struct reflector *reflector)
 			reflector});
 }
 
+static void set_held(struct reflector *reflector, unsigned held)
+{
+	bool believed = held >= HELD_BELIEVED;
+
+	if (believed != (reflector->held >= HELD_BELIEVED))
+		reflector->stream.replanned = true;
+	reflector->held = held;
+}
+
+/*
+ * Whether something between us and the server holds answers back. After nothing but silence, or not
+ * even a head, a brief watch tells: what it has comes with its end. As long as that is so, the next
+ * one is brief, too, and what happens is known that late. One that brings a head and no more, as of
+ * a server of 1.20 while nothing changes, is not worth to be repeated so often.
+ */
+static void weigh_way(struct reflector *reflector, bool silent, bool fine)
+{
+	struct mono held = mono_add(reflector->came, mono_ms(HELD_MS));
+	bool late = reflector->came.ns && mono_before(mono_now(), held);
+
+	if (!reflector->brief) {
+		reflector->brief = silent;
+	} else if (fine || silent) {
+		reflector->brief = fine && late;
+		set_held(reflector, reflector->brief ? reflector->held + 1 : 0);
+	}
+}
+
 static void watch_done(void *data, const struct request_result *result)
 {
 	struct reflector *reflector = data;
@@ -618,6 +673,8 @@ static void watch_done(void *data, const struct request_result *result)
 
 	if (verdict == VERDICT_FINE && !reflector->cut_result)
 		reflector->cut_result = cut_end(&reflector->cut);
+	weigh_way(reflector, result->silent,
+		verdict == VERDICT_FINE && !event_text && !reflector->cut_result);
 	if (event_text)
 		watch_refused(reflector, reflector->event_verdict, event_text, 0);
 	else if (reflector->cut_result)
@@ -632,10 +689,14 @@ static void watch_done(void *data, const struct request_result *result)
 
 static void start_watch(struct reflector *reflector)
 {
-	unsigned seconds = WATCH_MIN_S + random_below(WATCH_MAX_S - WATCH_MIN_S + 1);
+	unsigned min = reflector->brief ? BRIEF_MIN_S : WATCH_MIN_S;
+	unsigned max = reflector->brief ? BRIEF_MAX_S : WATCH_MAX_S;
+	unsigned seconds = min + random_below(max - min + 1);
 	auto_free char *path = NULL;
 
 	reflector->started = mono_now();
+	reflector->begun = false;
+	reflector->came = (struct mono){0};
 	path = query_watch(&reflector->options, reflector->labels, reflector->beta,
 		reflector->version, seconds);
 	cut_init(

@@ -57,5 +57,8 @@ void fake_api_forget(struct fake_api *api, const char *kind);
 /* Sends more on the last open answer of that kind, and ends it as said. */
 void fake_api_push(struct fake_api *api, const char *kind, enum fake_end end, const char *bytes);
 
-/* Fails the test unless this was asked for, with the time limit taken out, which is random. */
+/*
+ * Fails the test unless this was asked for, with the time limit taken out, which is random; of a
+ * watch that is to end soon there is "&brief" instead.
+ */
 void fake_api_asked(struct fake_api *api, const char *expected);

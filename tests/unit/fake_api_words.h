@@ -27,3 +27,6 @@
 #define ASK_WATCH(version)                                                                      \
 	"watch services " SELECTOR "&watch=1&allowWatchBookmarks=true&resourceVersion=" version \
 	" token secret\n"
+#define ASK_BRIEF(version)         \
+	"watch services " SELECTOR \
+	"&watch=1&allowWatchBookmarks=true&brief&resourceVersion=" version " token secret\n"

@@ -401,13 +401,13 @@ START_TEST(silence_of_a_server_that_is_behind_lists)
 	trace_is(&trace, "begin services\nend services\n");
 	mono_turn(mono_s(91));
 	requests_come(4);
-	asked(ASK_PROBE("7") ASK_STORE ASK_WATCH("1") ASK_WATCH("1"));
+	asked(ASK_PROBE("7") ASK_STORE ASK_BRIEF("1") ASK_WATCH("1"));
 	fake_api_push(&api, "watch services", FAKE_HOLD, BOOKMARK("2"));
 	str_set(&api.log, "");
 	trace_for(&trace, 50);
 	mono_turn(mono_s(91));
 	requests_come(2);
-	asked(ASK_PROBE("2") ASK_WATCH("2"));
+	asked(ASK_PROBE("2") ASK_BRIEF("2"));
 }
 END_TEST
 
@@ -424,7 +424,7 @@ START_TEST(silence_of_a_server_that_keeps_up_only_watches_again)
 		mono_turn(mono_s(91));
 		requests_come(2 * i);
 	}
-	asked(ASK_PROBE("7") ASK_WATCH("7") ASK_PROBE("7") ASK_WATCH("7"));
+	asked(ASK_PROBE("7") ASK_BRIEF("7") ASK_PROBE("7") ASK_WATCH("7"));
 	trace_is(&trace, "");
 }
 END_TEST
@@ -435,7 +435,76 @@ START_TEST(a_probe_that_is_not_answered_is_a_failure)
 	fake_api_answer(&api, "list services", FAKE_CLOSE, "HTTP/1.1 503 Service Unavailable", "");
 	mono_turn(mono_s(91));
 	trace_until(&trace, "down services: cannot watch services: HTTP 503\nup services\n");
-	asked(ASK_PROBE("7") ASK_WATCH("7"));
+	asked(ASK_PROBE("7") ASK_BRIEF("7"));
+}
+END_TEST
+
+/* So long a brief watch lasts; what comes in its last moment came with its end. */
+static void end_watch(const char *early, const char *late)
+{
+	if (*early)
+		fake_api_push(&api, "watch services", FAKE_HOLD, early);
+	trace_for(&trace, 20);
+	mono_turn(mono_s(20));
+	fake_api_push(&api, "watch services", FAKE_CLOSE, late);
+	trace_for(&trace, 50);
+}
+
+/* Nothing of an answer comes before its end, or not even its head: so it must end soon. */
+START_TEST(what_is_held_back_on_the_way_comes_with_the_end)
+{
+	start_watching();
+	if (_i) {
+		fake_api_octets(&api, "watch services", FAKE_HOLD, "", 0);
+		end_watch("", BOOKMARK("7"));
+		mono_turn(mono_s(31));
+		trace_until(&trace, "down services: cannot watch services: no byte for 30 s\n"
+				    "up services\n");
+		asked(ASK_WATCH("7") ASK_BRIEF("7"));
+	} else {
+		mono_turn(mono_s(91));
+		requests_come(2);
+		asked(ASK_PROBE("7") ASK_BRIEF("7"));
+	}
+	trace_clear(&trace);
+	str_set(&api.log, "");
+	end_watch("", EVENT("ADDED", SVC("c", "8")));
+	end_watch("", EVENT("ADDED", SVC("d", "9")) BOOKMARK("10"));
+	end_watch("", BOOKMARK("11"));
+	trace_is(&trace, "object services default/c 8\nobject services default/d 9\nup services\n");
+	asked(ASK_BRIEF("8") ASK_BRIEF("10") ASK_BRIEF("11"));
+	end_watch(BOOKMARK("12"), BOOKMARK("13"));
+	trace_until(&trace, "up services\nup services\n");
+	asked(ASK_BRIEF("8") ASK_BRIEF("10") ASK_BRIEF("11") ASK_WATCH("13"));
+}
+END_TEST
+
+/* Whether there was anything to tell or not, a long watch would be given up for want of a head. */
+START_TEST(a_head_that_is_held_back_keeps_watches_brief)
+{
+	start_watching();
+	for (int i = 0; i < 3; i++)
+		fake_api_octets(&api, "watch services", FAKE_HOLD, "", 0);
+	end_watch("", BOOKMARK("7"));
+	mono_turn(mono_s(31));
+	trace_until(&trace, "down services: cannot watch services: no byte for 30 s\n");
+	mono_turn(mono_s(2));
+	requests_come(2);
+	end_watch("", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+	requests_come(3);
+	asked(ASK_WATCH("7") ASK_BRIEF("7") ASK_BRIEF("7"));
+}
+END_TEST
+
+/* There was nothing to be held back, so it tells nothing. */
+START_TEST(a_brief_watch_that_brings_nothing_is_not_repeated)
+{
+	start_watching();
+	mono_turn(mono_s(91));
+	requests_come(2);
+	end_watch("", "");
+	asked(ASK_PROBE("7") ASK_BRIEF("7") ASK_WATCH("7"));
+	trace_is(&trace, "");
 }
 END_TEST
 
@@ -1011,6 +1080,9 @@ int main(void)
 	tcase_add_loop_test(tests, silence_of_a_server_that_is_behind_lists, 0, 2);
 	tcase_add_loop_test(tests, silence_of_a_server_that_keeps_up_only_watches_again, 0, 2);
 	tcase_add_test(tests, a_probe_that_is_not_answered_is_a_failure);
+	tcase_add_loop_test(tests, what_is_held_back_on_the_way_comes_with_the_end, 0, 2);
+	tcase_add_test(tests, a_head_that_is_held_back_keeps_watches_brief);
+	tcase_add_test(tests, a_brief_watch_that_brings_nothing_is_not_repeated);
 	tcase_add_test(tests, a_silent_list_is_given_up);
 	tcase_add_test(tests, slices_come_when_wanted_and_go);
 	tcase_add_test(tests, slices_are_watched_for_those_who_need_them);
