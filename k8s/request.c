@@ -15,7 +15,8 @@
  * is full, curl 7.88 keeps the rest, even the end of an answer, until something else comes on the
  * connection: in a quiet cluster a minute, of the first list for ever. So buffers are larger than
  * what comes at once; memory that is not used is not taken. And if even so a list stops in the
- * middle, or a watch within an object, we ask for something small, so that something comes.
+ * middle, a watch within an object, or anywhere after more than a buffer holds, we ask for
+ * something small, so that something comes: once, which is nothing compared with that much.
  */
 #include "request.h"
 
@@ -63,6 +64,7 @@ struct request {
 	struct loop_timer idle;
 	struct mono last_byte;
 	struct mono deadline;
+	size_t n_burst;  /* octets of the body, without a pause of STALL_MS */
 	bool sent;       /* as far as we have looked */
 	bool shares;     /* its connection, on which an answer has begun to come */
 	bool hurried;    /* its timer looks for a stall */
@@ -292,7 +294,11 @@ static void reap(struct loop_job *job)
 
 static void touch(struct request *request)
 {
-	request->last_byte = mono_now();
+	struct mono now = mono_now();
+
+	if (!mono_before(now, mono_add(request->last_byte, mono_ms(STALL_MS))))
+		request->n_burst = 0;
+	request->last_byte = now;
 	request->requests->last_byte = request->last_byte;
 	request->sent = true;
 	if (!request->nudged)
@@ -337,7 +343,7 @@ static void nudge(struct request *request)
 static bool may_stall(const struct request *request)
 {
 	return request->shares && !request->nudged && request->options.amid &&
-	       request->options.amid(request->options.data);
+	       (request->n_burst >= BUFFER_SIZE || request->options.amid(request->options.data));
 }
 
 /*
@@ -453,6 +459,7 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *data)
 	size_t some = MIN(total, REQUEST_ERROR_BODY_MAX - request->n_body);
 
 	touch(request);
+	request->n_burst += total;
 	if (status_of(request) == 200) {
 		request->has_enough = !request->options.body(request->options.data, bytes, total);
 		hurry(request);

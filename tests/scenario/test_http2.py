@@ -27,6 +27,7 @@ from lab import Lab
 from sandbox import inside, wait_until
 
 FRAME, BUFFER = 4096, 16384  # kube-apiserver's frames, and what libcurl buffers if it is not told otherwise
+OURS = 1 << 20  # what libcurl buffers as it is told
 N_OBJECTS = 40
 
 
@@ -218,19 +219,20 @@ def test_more_than_any_buffer(start: Start, network: Lab) -> None:
     daemon.wait_ready(5)
 
 
-def test_more_changes_than_any_buffer(start: Start, network: Lab) -> None:
-    """The same of watches, whose last event begins in the frame that did not fit any more, and ends in the next one.
+@pytest.mark.parametrize('ends', [[], [OURS, OURS + FRAME]], ids=['within an event', 'between two'])
+def test_more_changes_than_any_buffer(start: Start, network: Lab, ends: list[int]) -> None:
+    """The same of watches, of which something is left behind the buffer, or behind one more frame, which did not fit any more.
 
     It stops there if another one had its turn, which is true of one of these two at least.
     """
-    size = (1 << 20) + FRAME + FRAME // 2
     network.node.run(['sysctl', '-q', '-w', 'net.ipv4.tcp_rmem=4096 4194304 6291456'])
     api, daemon = start(quiet=True)
     assert daemon.process
     for resource, make in {'services': numbered, 'pods': numbered_pod}.items():
         before = daemon.streams()[resource]['events']
-        changed = [make(i, 'x' * 26000) for i in range(N_OBJECTS - 1)]
-        changed.append(make(0, 'x' * (size - sum(len(event('MODIFIED', each)) for each in [*changed, make(0, '')]))))
+        changed = [make(i, 'x' * 26000) for i in range(N_OBJECTS - len(ends) - 1)]
+        for i, end in enumerate([*ends, OURS + FRAME + FRAME // 2]):  # of the last of them
+            changed.append(make(i, 'x' * (end - sum(len(event('MODIFIED', each)) for each in [*changed, make(i, '')]))))
         daemon.process.send_signal(signal.SIGSTOP)
         giving = threading.Thread(target=api.send, args=(resource, *changed))
         giving.start()
