@@ -131,8 +131,8 @@ void cluster_init(struct cluster *cluster,
 	*cluster = (struct cluster){.changed = changed, .data = data};
 	vec_init(&cluster->services, object_cmp);
 	vec_init(&cluster->by_pair, pair_cmp);
-	vec_init(&cluster->by_ip, ip_cmp);
-	vec_init(&cluster->by_second_ip, second_ip_cmp);
+	vec_init(&cluster->by_ip[0], ip_cmp);
+	vec_init(&cluster->by_ip[1], second_ip_cmp);
 	vec_init(&cluster->by_external, claimed_cmp);
 	vec_init(&cluster->pods, object_cmp);
 	vec_init(&cluster->by_label, labelled_cmp);
@@ -149,8 +149,8 @@ void cluster_deinit(struct cluster *cluster)
 {
 	vec_deinit(&cluster->lists, list_destroy);
 	vec_deinit(&cluster->by_pair, NULL);
-	vec_deinit(&cluster->by_ip, NULL);
-	vec_deinit(&cluster->by_second_ip, NULL);
+	vec_deinit(&cluster->by_ip[0], NULL);
+	vec_deinit(&cluster->by_ip[1], NULL);
 	vec_deinit(&cluster->by_external, free);
 	vec_deinit(&cluster->by_label, free);
 	vec_deinit(&cluster->by_service, NULL);
@@ -445,7 +445,7 @@ static struct vec *ip_index_of(struct cluster *cluster, const struct k8s_object 
 {
 	if (!object || n >= count_ips(object))
 		return NULL;
-	return n == 0 ? &cluster->by_ip : &cluster->by_second_ip;
+	return &cluster->by_ip[n];
 }
 
 /* The same place in the index, if what it goes by is the same. */
@@ -511,7 +511,7 @@ static void index_ips(struct cluster *cluster, const struct vec *objects, size_t
 		if (n < count_ips(object))
 			vec_append(&sorted, object);
 	}
-	insert_sorted(&sorted, n == 0 ? &cluster->by_ip : &cluster->by_second_ip, ref_cmp);
+	insert_sorted(&sorted, &cluster->by_ip[n], ref_cmp);
 	vec_deinit(&sorted, NULL);
 }
 
@@ -527,8 +527,8 @@ static void settle_ips(struct cluster *cluster)
 		index_ips(cluster, &cluster->services, 0, ip_ref_cmp);
 		index_ips(cluster, &cluster->services, 1, second_ip_ref_cmp);
 	} else if (!wanted && cluster->ips_indexed) {
-		vec_deinit(&cluster->by_ip, NULL);
-		vec_deinit(&cluster->by_second_ip, NULL);
+		vec_deinit(&cluster->by_ip[0], NULL);
+		vec_deinit(&cluster->by_ip[1], NULL);
 	}
 	cluster->ips_indexed = wanted;
 }
@@ -891,10 +891,10 @@ size_t cluster_slices(
 	return end;
 }
 
-static const struct k8s_object *find_ip(
-	const struct vec *by_ip, struct k8s_object *wanted, const struct k8s_object *other_than)
+static const struct k8s_object *find_ip(const struct cluster *cluster, size_t n,
+	struct k8s_object *wanted, const struct k8s_object *other_than)
 {
-	size_t n = by_ip->cmp == ip_cmp ? 0 : 1;
+	const struct vec *by_ip = &cluster->by_ip[n];
 
 	for (size_t i = vec_lower(by_ip, wanted, NULL); i < by_ip->n; i++) {
 		const struct k8s_object *object = by_ip->items[i];
@@ -916,9 +916,9 @@ const struct k8s_object *cluster_ip_of(const struct cluster *cluster, const stru
 		.meta = {.namespace = first, .name = first},
 		.service = {.cluster_ips = ips, .n_cluster_ips = 2},
 	};
-	const struct k8s_object *found = find_ip(&cluster->by_ip, &wanted, other_than);
+	const struct k8s_object *found = find_ip(cluster, 0, &wanted, other_than);
 
-	return found ? found : find_ip(&cluster->by_second_ip, &wanted, other_than);
+	return found ? found : find_ip(cluster, 1, &wanted, other_than);
 }
 
 const struct k8s_object *cluster_node(const struct cluster *cluster)

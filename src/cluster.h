@@ -12,13 +12,12 @@
 struct policies;
 
 struct cluster {
-	struct vec services;     /* struct k8s_object, by namespace and name; so are the others */
-	struct vec by_pair;      /* the services with a selector, by namespace and its first pair */
-	struct vec by_ip;        /* the services by their first cluster IP, */
-	struct vec by_second_ip; /* by their second, of the other family; */
-	struct vec by_external;  /* struct claimed, by each of their external IPs */
-	bool ips_indexed;        /* by_ip and by_second_ip hold them: there are external IPs */
-	struct vec pods;         /* of this node */
+	struct vec services;    /* struct k8s_object, by namespace and name; so are the others */
+	struct vec by_pair;     /* the services with a selector, by namespace and its first pair */
+	struct vec by_ip[2];    /* the services by their first cluster IP, and by their second */
+	struct vec by_external; /* struct claimed, by each of their external IPs */
+	bool ips_indexed;       /* by_ip holds them: there are external IPs */
+	struct vec pods;        /* of this node */
 	struct vec by_label; /* struct labelled, the pods by namespace and each of their labels */
 	struct vec slices;
 	struct vec by_service;      /* the slices, by namespace and their service's name */

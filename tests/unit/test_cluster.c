@@ -132,8 +132,8 @@ START_TEST(a_list_tells_of_cluster_ips)
 	take(K8S_EVENT_LIST_BEGIN, 0, NULL);
 	take(K8S_EVENT_LIST_END, 0, NULL);
 	ck_assert_str_eq(holder("10.0.0.1"), "");
-	ck_assert_uint_eq(cluster.by_ip.n, 0);
-	ck_assert_uint_eq(cluster.by_second_ip.n, 0);
+	ck_assert_uint_eq(cluster.by_ip[0].n, 0);
+	ck_assert_uint_eq(cluster.by_ip[1].n, 0);
 	ck_assert_uint_eq(cluster.by_external.n, 0);
 }
 END_TEST
