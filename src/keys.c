@@ -102,7 +102,8 @@ const struct key keys[] = {
 		"`node.kubernetes.io/out-of-service`; of the service, a deletion that finalizers "
 		"hold up."},
 	{"announce.distance", INTEGER, AT(announce_distance), "20", NULL, 1, 254,
-		"Administrative distance within zebra."},
+		"Administrative distance within zebra; with `static` another one than that of "
+		"your own static routes, which is 1 where none is stated."},
 	{"announce.on_stop", CHOICE, AT(announce_on_stop), "keep", "keep withdraw drain", 0, 0,
 		"What SIGTERM leaves: the routes (`keep`, for restarts that nobody notices), or "
 		"none "

@@ -3,7 +3,8 @@
  * One route: the facts about it, and what follows from them.
  *
  * The hard part is whose a static route is. Ours carries one of our tags. One with another tag, or
- * none, is the operator's and is neither overwritten nor deleted. But a zebra that restarts finds
+ * none, is the operator's and is neither overwritten nor deleted: of another distance it lives
+ * beside ours, shown or not, as the better one of the two is. But a zebra that restarts finds
  * the routes of its predecessor in the kernel, without tags, and some releases keep them for good:
  * such an orphan is free to be taken over, and to be deleted if we know that we had sent it. If
  * staticd claims it after all, the feed shows it as the operator's.
@@ -39,16 +40,41 @@ static bool has_tag_of_ours(const struct table *t, uint32_t tag)
 	return false;
 }
 
-/* Why the route must not be sent; NULL: it may. */
-static const char *refusal(const struct table *t, const struct route *r)
+bool route_is_shown(const struct route *r)
+{
+	return r->there && (r->ours || r->orphan);
+}
+
+static bool has_other_distance(const struct table *t, const struct route *r)
+{
+	return t->kind == WORD_SHARED && r->there_distance != t->distance;
+}
+
+/* Whether what the feed shows stays and loses, as a backup, once ours is there. */
+static bool gives_way(const struct table *t, const struct route *r)
+{
+	return t->kind == WORD_SHARED && r->readable && r->there_distance > t->distance;
+}
+
+const char *route_refusal(const struct table *t, const struct route *r)
 {
 	if (!zapi_word_has_family(t->word, r->prefix.family))
 		return why_family;
 	if (t->kind == WORD_SHARED && !has_tag_of_ours(t, r->tag))
 		return why_tag;
-	if (r->there && !r->ours && !r->orphan)
+	if (r->there && !route_is_shown(r) && !gives_way(t, r))
 		return t->kind == WORD_OWN ? why_strange : why_foreign;
 	return NULL;
+}
+
+/*
+ * Whether what the feed shows lives beside one of ours of that metric: static routes are told apart
+ * by their distance, and by their metric where that is part of the key, too.
+ */
+static bool is_beside(const struct table *t, const struct route *r, uint32_t metric)
+{
+	return r->readable &&
+	       (has_other_distance(t, r) || (t->by_metric && r->there_metric != metric));
 }
 
 bool route_confirms(const struct table *t, const struct route *r)
@@ -56,13 +82,14 @@ bool route_confirms(const struct table *t, const struct route *r)
 	if (!r->there || !r->ours)
 		return false;
 	return t->kind == WORD_PASSIVE || !r->readable ||
-	       (r->there_tag == r->tag && r->there_metric == r->metric);
+	       (r->there_tag == r->tag && r->there_metric == r->metric &&
+		       !has_other_distance(t, r));
 }
 
 enum zapi_route_state route_judge(
 	const struct table *t, const struct route *r, const char **out_reason)
 {
-	const char *refused = refusal(t, r);
+	const char *refused = route_refusal(t, r);
 
 	*out_reason = NULL;
 	if (!r->wanted)
@@ -92,9 +119,7 @@ uint32_t route_holder_tag(const struct table *t, const struct route *r)
 
 bool route_can_delete(const struct route *r)
 {
-	if (r->there && !r->ours)
-		return r->orphan && r->sent;
-	return r->there || r->sent;
+	return r->sent || (r->there && r->ours);
 }
 
 /*
@@ -124,43 +149,50 @@ void route_see(const struct table *t, struct route *r, const struct wire_route *
 	r->there_tag = seen->tag;
 	r->there_metric = seen->metric;
 	r->there_distance = seen->distance;
+	if (!route_is_shown(r) && !is_beside(t, r, r->sent_metric))
+		r->sent = false; /* it has taken our place */
+}
+
+/*
+ * What is deleted is what the feed shows; else what was sent. An orphan goes whatever the distance,
+ * and staticd's own, which may be as good and there any moment, only for its own.
+ */
+static void remove_it(const struct table *t, struct route *r, bool as_shown, struct order *out)
+{
+	bool shown = as_shown && route_is_shown(r) && r->readable;
+
+	out->remove = true;
+	out->removed = (struct zapi_route){r->prefix, 0, shown ? r->there_metric : r->sent_metric};
+	out->removed_distance = shown && !r->orphan ? r->there_distance : t->distance;
+	r->deleting = true;
 }
 
 /* false: there is nothing to send, after all. */
 static bool order_add(const struct table *t, struct route *r, struct order *out)
 {
-	bool other_metric =
-		r->there && (r->ours || r->orphan) && r->readable && r->there_metric != r->metric;
+	bool shows_other = route_is_shown(r) && is_beside(t, r, r->metric);
+	bool sent_other = r->sent && t->by_metric && r->sent_metric != r->metric;
 
-	if (refusal(t, r))
+	if (route_refusal(t, r))
 		return false;
 	out->add = true;
 	out->added = (struct zapi_route){r->prefix, r->tag, r->metric};
 	/*
-	 * Where the metric is part of the key, the old route would stay beside the new one.
-	 * Deleting first is right on every release, and zebra makes one change of both.
+	 * Where distance or metric are part of the key, the old route would stay beside the new
+	 * one. Deleting first is right on every release, and zebra makes one change of both.
 	 */
-	if (t->by_metric && t->kind == WORD_SHARED &&
-		(other_metric || (r->sent && r->sent_metric != r->metric))) {
-		out->remove = true;
-		out->removed = out->added;
-		out->removed.metric = other_metric ? r->there_metric : r->sent_metric;
-		r->deleting = true;
-	}
+	if (shows_other || sent_other)
+		remove_it(t, r, !r->sent || (shows_other && !r->deleting), out);
 	r->sent = true;
 	r->sent_metric = r->metric;
 	return true;
 }
 
-static bool order_remove(struct route *r, struct order *out)
+static bool order_remove(const struct table *t, struct route *r, struct order *out)
 {
 	if (!route_can_delete(r))
 		return false;
-	out->remove = true;
-	out->removed = (struct zapi_route){r->prefix, 0, r->sent_metric};
-	if (r->there && r->readable)
-		out->removed.metric = r->there_metric;
-	r->deleting = true;
+	remove_it(t, r, true, out);
 	return true;
 }
 
@@ -183,5 +215,5 @@ bool route_order(const struct table *t, struct route *r, struct order *out)
 	*out = (struct order){.remove = false};
 	if (r->wanted)
 		return order_add(t, r, out);
-	return r->leaving ? order_remove(r, out) : order_refresh(t, r, out);
+	return r->leaving ? order_remove(t, r, out) : order_refresh(t, r, out);
 }

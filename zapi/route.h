@@ -61,6 +61,10 @@ bool route_confirms(const struct table *table, const struct route *route);
 bool route_is_leftover(const struct table *table, const struct route *route);
 /* The tag of the static route of others that keeps it out of zebra; 0: none, or no such route. */
 uint32_t route_holder_tag(const struct table *table, const struct route *route);
+/* Why it must not be sent; NULL: it may. */
+const char *route_refusal(const struct table *table, const struct route *route);
+/* Whether the feed shows it, and not one of others, which may hide ours. */
+bool route_is_shown(const struct route *route);
 /* Whether deleting it takes nothing away from others. */
 bool route_can_delete(const struct route *route);
 

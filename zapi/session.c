@@ -98,7 +98,8 @@ static void give_order(struct session *s, const struct order *order)
 
 	if (order->remove) {
 		w = channel_writer(&s->channel);
-		wire_write_route_delete(&w, s->releases, &s->kind, &order->removed);
+		wire_write_route_delete(
+			&w, s->releases, &s->kind, &order->removed, order->removed_distance);
 		channel_wrote(&s->channel, &w);
 	}
 	if (order->add) {
@@ -481,7 +482,7 @@ static void take_feed_add(struct session *s, const struct wire_frame *frame)
 {
 	struct wire_route route;
 
-	if (read_feed(s, frame, &route) && !table_feed_add(&s->table, &route))
+	if (read_feed(s, frame, &route) && !table_feed_add(&s->table, &route, loop_now(s->loop)))
 		lost(s, "zebra's feed holds too many routes to tell ours from others'");
 }
 

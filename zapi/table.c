@@ -31,12 +31,13 @@ static const char why_unselected[] = "zebra does not select our route for this p
 static const char why_no_address[] = "zebra has no connected route for this prefix any more";
 static const char why_silent[] = "zebra has the route but does not select it: "
 				 "another one holds the prefix, or its nexthop is not usable";
-static const char why_different[] = "zebra shows the route with another tag or metric";
+static const char why_different[] = "zebra shows the route with another tag, metric or distance";
 
 void table_init(struct table *t, const struct zapi_options *options)
 {
 	*t = (struct table){.word = options->word,
 		.kind = word_kind(options->word),
+		.distance = options->distance,
 		.observe = options->observe};
 	if (options->n_tags) {
 		t->n_tags = options->n_tags;
@@ -394,52 +395,6 @@ static void set_there(struct table *t, struct route *r, bool there)
 	r->there = there;
 }
 
-/* The feed shows a wanted route. */
-static void wanted_seen(struct table *t, struct route *r)
-{
-	r->trouble = NULL;
-	if (!r->ours && !r->orphan) {
-		r->sent = r->installed = false;
-		return;
-	}
-	if (route_confirms(t, r)) {
-		r->deleting = r->mend = false;
-		r->tries = 0;
-	} else if (t->learned && !r->is_dirty && !r->is_awaiting) {
-		dirty(t, r);
-	}
-}
-
-/* The feed shows a route that is not wanted: one to be deleted, a left-over, or none of ours. */
-static void unwanted_seen(struct table *t, struct route *r)
-{
-	if (r->leaving && !route_can_delete(r)) {
-		forget(r);
-	} else if (r->leaving || (t->complete && route_is_leftover(t, r))) {
-		r->leaving = r->owes_gone = true;
-		dirty(t, r);
-	}
-}
-
-bool table_feed_add(struct table *t, const struct wire_route *seen)
-{
-	struct route *r = find(t, &seen->prefix);
-
-	t->n_heard++;
-	if (t->n_feed >= TABLE_FEED_MAX && !(r && r->there))
-		return false;
-	if (!r)
-		r = obtain(t, &seen->prefix);
-	set_there(t, r, true);
-	route_see(t, r, seen);
-	if (r->wanted)
-		wanted_seen(t, r);
-	else if (t->learned) /* else judged when all of the feed is known */
-		unwanted_seen(t, r);
-	assess(t, r);
-	return true;
-}
-
 /* The feed shows a wanted route no more, and it was ours. */
 static void wanted_lost(struct table *t, struct route *r, struct mono now)
 {
@@ -454,6 +409,66 @@ static void wanted_lost(struct table *t, struct route *r, struct mono now)
 		mend(t, r, now);
 }
 
+/* The feed shows a wanted route. */
+static void wanted_seen(struct table *t, struct route *r)
+{
+	r->trouble = NULL;
+	if (route_confirms(t, r)) {
+		r->deleting = r->mend = false;
+		r->tries = 0;
+	} else if (t->learned && !r->is_dirty && !r->is_awaiting) {
+		dirty(t, r);
+	}
+}
+
+/* It shows one of others, which is better, or a backup that is there when ours is not. */
+static void other_seen(struct table *t, struct route *r, bool lost, struct mono now)
+{
+	if (route_refusal(t, r)) {
+		r->trouble = NULL;
+		r->installed = false;
+	} else if (lost) {
+		wanted_lost(t, r, now);
+	} else if (t->learned && !r->trouble && !r->is_awaiting) {
+		dirty(t, r);
+	}
+}
+
+/* The feed shows a route that is not wanted: one to be deleted, a left-over, or none of ours. */
+static void unwanted_seen(struct table *t, struct route *r)
+{
+	bool over = r->deleting && !r->is_dirty && !r->later && !route_is_shown(r);
+
+	if (r->leaving && (over || !route_can_delete(r))) {
+		forget(r);
+	} else if (r->leaving || (t->complete && route_is_leftover(t, r))) {
+		r->leaving = r->owes_gone = true;
+		dirty(t, r);
+	}
+}
+
+bool table_feed_add(struct table *t, const struct wire_route *seen, struct mono now)
+{
+	struct route *r = find(t, &seen->prefix);
+	bool was_ours = r && r->there && r->ours;
+
+	t->n_heard++;
+	if (t->n_feed >= TABLE_FEED_MAX && !(r && r->there))
+		return false;
+	if (!r)
+		r = obtain(t, &seen->prefix);
+	set_there(t, r, true);
+	route_see(t, r, seen);
+	if (r->wanted && route_is_shown(r))
+		wanted_seen(t, r);
+	else if (r->wanted)
+		other_seen(t, r, was_ours, now);
+	else if (t->learned) /* else judged when all of the feed is known */
+		unwanted_seen(t, r);
+	assess(t, r);
+	return true;
+}
+
 void table_feed_del(struct table *t, const struct prefix *prefix, struct mono now)
 {
 	struct route *r = find(t, prefix);
@@ -466,7 +481,7 @@ void table_feed_del(struct table *t, const struct prefix *prefix, struct mono no
 		dirty(t, r);
 	else if (r->wanted)
 		wanted_lost(t, r, now);
-	else if (r->leaving && !r->is_dirty)
+	else if (r->leaving && !r->is_dirty && !r->later)
 		forget(r);
 	assess(t, r);
 }
@@ -536,7 +551,7 @@ static void refresh(struct table *t, struct route *r)
 void table_learned(struct table *t, bool by_metric)
 {
 	t->learned = true;
-	t->by_metric = by_metric;
+	t->by_metric = by_metric && t->kind == WORD_SHARED;
 	for (size_t i = t->routes.n; i-- > 0;) {
 		struct route *r = t->routes.items[i];
 
@@ -565,6 +580,8 @@ void table_lost(struct table *t)
 		undirty(t, r);
 		unawait(t, r);
 		read_by_zebra(t, r);
+		if (r->there && !route_is_shown(r))
+			r->sent = false; /* zebra may come back with theirs as an orphan */
 		set_there(t, r, false);
 		r->barrier = 0;
 		r->n_burst = 0;
@@ -643,7 +660,7 @@ static bool is_power_of_two(unsigned n)
 
 static void look_at_leaving(struct table *t, struct route *r, struct mono now)
 {
-	if (!r->there || !route_can_delete(r)) {
+	if (!route_is_shown(r) || !route_can_delete(r)) {
 		gone(t, r);
 		return;
 	}
@@ -663,7 +680,7 @@ static void look_at_leaving(struct table *t, struct route *r, struct mono now)
  */
 static void look_at_wanted(struct table *t, struct route *r, bool quiet, struct mono now)
 {
-	bool different = r->there && (r->ours || r->orphan) && !route_confirms(t, r);
+	bool different = route_is_shown(r) && !route_confirms(t, r);
 
 	r->deleting = false;
 	if (r->mend) {

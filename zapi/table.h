@@ -35,6 +35,7 @@ struct table {
 	enum word_kind kind;
 	uint32_t *tags;
 	size_t n_tags;
+	uint8_t distance;
 	bool observe;   /* nothing is ever sent */
 	bool by_metric; /* routes that differ in metric only may live side by side in zebra */
 	bool learned;   /* the feed is known: orders may be given */
@@ -71,7 +72,7 @@ void table_hurry(struct table *table);
 must_check bool table_pop_news(struct table *table, struct zapi_event *out);
 
 /* zebra's side. false: the feed holds more than TABLE_FEED_MAX. */
-must_check bool table_feed_add(struct table *table, const struct wire_route *seen);
+must_check bool table_feed_add(struct table *table, const struct wire_route *seen, struct mono now);
 void table_feed_del(struct table *table, const struct prefix *prefix, struct mono now);
 void table_notify(struct table *table, const struct wire_notify *notify, struct mono now);
 /* A route of our own type that is not ours: NULL, or another daemon uses the type. */
@@ -88,6 +89,7 @@ void table_lost(struct table *table);
 struct order {
 	bool remove;
 	struct zapi_route removed; /* prefix and metric */
+	uint8_t removed_distance;
 	bool add;
 	struct zapi_route added;
 };

@@ -48,6 +48,12 @@ enum nexthop_type {
 /* On what a former zebra left in the kernel, until somebody sends the route again. */
 #define FLAG_SELFROUTE 0x02u
 
+/*
+ * The distance is part of the route's key, as it is of staticd's: static routes that differ in it
+ * live side by side. One without takes the place of whatever static route there is.
+ */
+#define FLAG_BY_DISTANCE 0x40u
+
 /* The nexthop flags whose layout is the same everywhere; only weight brings octets. */
 enum nexthop_flag { NEXTHOP_ONLINK = 0x01, NEXTHOP_WEIGHT = 0x04 };
 
@@ -220,7 +226,9 @@ static void read_either_tail(
 	bool wide_fits = !releases_none(releases_with(releases, SIZE_WEIGHT, 8)) &&
 			 read_tail(releases, r, bits, 8, &wide);
 
-	if (narrow_fits && wide_fits && (narrow.tag != wide.tag || narrow.metric != wide.metric))
+	if (narrow_fits && wide_fits &&
+		(narrow.tag != wide.tag || narrow.metric != wide.metric ||
+			narrow.distance != wide.distance))
 		return;
 	if (narrow_fits)
 		*out = narrow;
@@ -426,13 +434,25 @@ void wire_write_restart_off(struct writer *w, struct releases releases, uint32_t
 	end(w, start);
 }
 
+static bool is_static(struct releases releases, const struct wire_kind *kind)
+{
+	return kind->type == releases_fact(releases, TYPE_STATIC);
+}
+
+static uint32_t flags_of(struct releases releases, const struct wire_kind *kind)
+{
+	if (is_static(releases, kind))
+		return FLAG_BY_DISTANCE;
+	return kind->table ? releases_any(releases, FLAG_TABLEID) : 0;
+}
+
 /* The part that adding and deleting share. */
 static void write_route_key(struct writer *w, struct releases releases,
 	const struct wire_kind *kind, const struct prefix *prefix, uint32_t bits)
 {
 	wr_u8(w, kind->type);
 	wr_u16(w, kind->instance);
-	wr_u32(w, kind->table ? releases_any(releases, FLAG_TABLEID) : 0u);
+	wr_u32(w, flags_of(releases, kind));
 	wr_u32(w, kind->table ? bits | releases_fact(releases, BIT_TABLEID) : bits);
 	wr_u8(w, SAFI_UNICAST);
 	wr_u8(w, prefix->family);
@@ -471,13 +491,16 @@ void wire_write_route_add(struct writer *w, struct releases releases, const stru
 
 /* The metric is part of a static route's key from 10.7; everywhere else it is passed over. */
 void wire_write_route_delete(struct writer *w, struct releases releases,
-	const struct wire_kind *kind, const struct zapi_route *route)
+	const struct wire_kind *kind, const struct zapi_route *route, uint8_t distance)
 {
-	bool by_metric = releases_any(releases, STATIC_BY_METRIC) &&
-			 kind->type == releases_fact(releases, TYPE_STATIC);
+	bool by_distance = is_static(releases, kind);
+	bool by_metric = by_distance && releases_any(releases, STATIC_BY_METRIC);
 	size_t start = begin(w, kind->vrf, releases_fact(releases, MSG_ROUTE_DELETE));
 
-	write_route_key(w, releases, kind, &route->prefix, by_metric ? BIT_METRIC : 0);
+	write_route_key(w, releases, kind, &route->prefix,
+		(by_distance ? BIT_DISTANCE : 0u) | (by_metric ? BIT_METRIC : 0u));
+	if (by_distance)
+		wr_u8(w, distance);
 	if (by_metric)
 		wr_u32(w, route->metric);
 	if (kind->table)

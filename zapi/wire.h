@@ -123,8 +123,9 @@ void wire_write_restart_complete(
 	struct writer *w, struct releases releases, uint32_t vrf, uint8_t family);
 void wire_write_restart_off(struct writer *w, struct releases releases, uint32_t vrf);
 
+/* A static route replaces one of the same distance, from 10.7 on also metric, whoever sent that. */
 void wire_write_route_add(struct writer *w, struct releases releases, const struct wire_kind *kind,
 	const struct zapi_route *route);
-/* Of the route only prefix and metric matter. */
+/* Of the route only prefix and metric matter, and of a static one its distance. */
 void wire_write_route_delete(struct writer *w, struct releases releases,
-	const struct wire_kind *kind, const struct zapi_route *route);
+	const struct wire_kind *kind, const struct zapi_route *route, uint8_t distance);

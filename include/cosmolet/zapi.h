@@ -68,7 +68,11 @@ struct zapi_options {
 	 */
 	const char *vrf;
 	enum zapi_nexthop nexthop;
-	uint8_t distance; /* administrative distance, 1 to 254 */
+	/*
+	 * Administrative distance, 1 to 254. static: zebra tells our routes by it from those of
+	 * others, which are left alone if theirs is another one (FRR, all releases).
+	 */
+	uint8_t distance;
 	/*
 	 * Own types: seconds that zebra keeps our routes after we are gone, by graceful restart.
 	 * FRR 9.0 to 10.4 keep them until somebody deletes them (see zapi_status.sweeps_stale), and
@@ -130,7 +134,7 @@ enum zapi_failure {
 	ZAPI_BETTER_ROUTE_WON,
 	ZAPI_INSTALL_FAILED, /* the kernel did not take it */
 	ZAPI_NOT_SELECTED,   /* zebra has it, as it was sent or not, and uses it not */
-	ZAPI_NOT_SENT,       /* another holds the prefix in a way that ours would disturb */
+	ZAPI_NOT_SENT,       /* another holds the prefix: ours would disturb it, or lose */
 	ZAPI_N_FAILURES,
 };
 

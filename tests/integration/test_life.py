@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 import pytest
 from cosmolet import Cosmolet, pod, service
-from lab import COMMUNITY, DEGRADED_COMMUNITY, DEGRADED_TAG, TAG, Lab
+from lab import COMMUNITY, DEGRADED_COMMUNITY, DEGRADED_TAG, OPERATOR_COMMUNITY, TAG, Lab
 from sandbox import wait_until
 
 V4, V6, LB = '10.96.0.1', 'fd00:96::1', '198.18.0.1'
@@ -179,6 +179,63 @@ def test_staticd_holds_the_prefix(start: Any) -> None:
     lab.tor.wait_for(lambda t: {r.communities for r in t.values()} == {frozenset({DEGRADED_COMMUNITY})} and set(t) == WEB)
     assert {e.kind for e in lab.tor.events(mark)} == {'announce'}
     assert 'announce.policy_tags' not in daemon.command('zebra', '--config', str(daemon.config)).stdout
+
+
+def test_a_better_route_hides_staticds(start: Any) -> None:
+    """ZAPI does not tell of such a route. Ours comes beside it, not in its place, and goes alone."""
+    def hide(lab: Lab) -> None:
+        for address in (f'{V4}/32', f'{V6}/128'):
+            lab.node.run(['ip', 'address', 'replace', address, 'dev', 'lo'])
+        lab.node.configure(f'ip route {V4}/32 blackhole 200 tag 100', f'ipv6 route {V6}/128 blackhole tag 100')
+
+    def tags(family: str, prefix: str) -> set[int]:
+        """Of all of zebra's static routes, selected or not."""
+        return {route.get('tag', 0) for route in lab.node.vtysh_json(f'show {family} route static json').get(prefix, [])}
+
+    def both() -> tuple[set[int], set[int]]:
+        return tags('ip', f'{V4}/32'), tags('ipv6', f'{V6}/128')
+
+    def wait_both(v4: set[int], v6: set[int]) -> None:
+        wait_until(lambda: both() == (v4, v6), 10, f'{v4} and {v6} in zebra', explain=lambda: f'{both()}\n{daemon.tail()}')
+
+    def wait_tor(v4: str, v6: str) -> None:
+        wanted = {f'{V4}/32': {v4}, f'{V6}/128': {v6}}
+        lab.tor.wait_for(lambda table: {prefix: route.communities for prefix, route in table.items()} == wanted)
+
+    def wanted(*addresses: str) -> None:
+        daemon.manifest('web', *([service('web', list(addresses)), pod('web-1', 'web')] if addresses else []))
+
+    lab, daemon = start(before=hide)
+    rejected = {V4: 'rejected', V6: 'rejected'}
+    daemon.wait_states(rejected)
+    wait_until(lambda: 'via lo' in daemon.command('why', V4, '--http', '127.0.0.1:9474').stdout, 10, 'the better route to be told',
+               explain=daemon.tail)
+    wanted(V6)
+    daemon.wait_states({V6: 'rejected'})
+    wait_both({100}, {100, TAG})
+
+    # Another life of zebra's, in which staticd's come late, and of ours.
+    wanted(V4, V6)
+    lab.node.restart_all()
+    wait_until(lambda: daemon.status()['zebra']['connects'] >= 2, 30, 'zebra again')
+    hide(lab)
+    daemon.kill()
+    daemon.start()
+    daemon.wait_states(rejected)
+    time.sleep(3)  # what is rejected is sent again
+    wait_both({100, TAG}, {100, TAG})
+
+    # Nothing hides them any more: the distance decides.
+    for address in (f'{V4}/32', f'{V6}/128'):
+        lab.node.run(['ip', 'address', 'del', address, 'dev', 'lo'])
+    daemon.wait_states({V4: 'announced', V6: 'rejected'})
+    wait_tor(COMMUNITY, OPERATOR_COMMUNITY)
+    wanted()
+    wait_both({100}, {100})
+    wait_tor(OPERATOR_COMMUNITY, OPERATOR_COMMUNITY)
+    wanted(V4)
+    daemon.wait_states({V4: 'announced'})
+    wait_tor(COMMUNITY, OPERATOR_COMMUNITY)
 
 
 def test_staticd_restarted(start: Any) -> None:

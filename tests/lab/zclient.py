@@ -42,8 +42,9 @@ class Zclient:
         self._send(self._add, self._route(word, address, 0x0f) + nexthop + struct.pack('!BII', distance, metric, tag))
         self.barrier()
 
-    def delete(self, word: str, address: str, metric: int = 0) -> None:
-        self._send(self._delete, self._route(word, address, 0x04) + struct.pack('!I', metric))
+    def delete(self, word: str, address: str, metric: int = 0, distance: int = 20) -> None:
+        """Of a static route the distance is part of its key, as it is of staticd's."""
+        self._send(self._delete, self._route(word, address, 0x06) + struct.pack('!BI', distance, metric))
         self.barrier()
 
     def barrier(self) -> None:

@@ -279,7 +279,7 @@ static bool read_route(struct reader r, uint32_t vrf, bool add, struct fake_rout
 		!rd_bytes(&r, prefix->addr, (prefix->len + 7u) / 8))
 		return false;
 	if (!add)
-		return (bits & ~0x104u) == 0;
+		return (bits & ~0x106u) == 0 && (!(bits & 0x02) || rd_u8(&r, &out->kind.distance));
 	if ((bits & 0x0f) != 0x0f || !rd_u16(&r, &n_nexthops) || n_nexthops != 1 ||
 		!rd_u32(&r, &nexthop_vrf) || nexthop_vrf != vrf || !rd_u8(&r, &nexthop_type) ||
 		!rd_u8(&r, &nexthop_flags) || nexthop_flags != 0 ||
@@ -289,16 +289,25 @@ static bool read_route(struct reader r, uint32_t vrf, bool add, struct fake_rout
 	       rd_u32(&r, &out->route.tag);
 }
 
+/* Static routes are told apart by their distance. */
+static bool has_distance(const struct fake_zebra *z, const struct fake_route *route)
+{
+	const struct fake_route *there = fake_zebra_find(z, &route->route.prefix);
+
+	return there && there->kind.distance == route->kind.distance;
+}
+
 static void take_route(struct fake_zebra *z, const struct wire_frame *frame, bool add)
 {
 	struct fake_route route;
-	bool own;
+	bool own, is_static;
 
 	assert(read_route(frame->body, frame->vrf, add, &route));
+	is_static = route.kind.type == release_fact(z->release, TYPE_STATIC);
 	own = z->hello_type && route.kind.type == z->hello_type;
 	if (add)
 		fake_zebra_add(z, &route);
-	else
+	else if (!is_static || has_distance(z, &route))
 		fake_zebra_delete(z, &route.route.prefix);
 	if (own)
 		fake_zebra_notify(z, add ? WIRE_INSTALLED : WIRE_REMOVED, &route.route.prefix);

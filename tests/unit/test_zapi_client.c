@@ -516,6 +516,7 @@ START_TEST(an_observer_only_looks)
 	zebra = fake_zebra_new(loop, RELEASE_10_3);
 	start_client(_i ? ZAPI_OPENFABRIC : ZAPI_STATIC);
 	ours = foreign(A, _i ? TYPE_OPENFABRIC : TYPE_STATIC, 4711);
+	ours.kind.distance = 20;
 	theirs = foreign("10.0.0.0/8", _i ? TYPE_OPENFABRIC : TYPE_STATIC, 1);
 	stale = foreign(B, _i ? TYPE_OPENFABRIC : TYPE_STATIC, 4711);
 	fake_zebra_add(zebra, &ours);

@@ -45,20 +45,32 @@ static void unwant(const char *prefix)
 	table_unwant(&table, &parsed);
 }
 
+static void see(const char *prefix, struct wire_route route)
+{
+	route.prefix = parse(prefix);
+	route.readable = true;
+	ck_assert(table_feed_add(&table, &route, now));
+}
+
 static void seen(const char *prefix, uint32_t tag, uint32_t metric)
 {
-	struct wire_route route = {
-		.prefix = parse(prefix), .readable = true, .tag = tag, .metric = metric};
+	see(prefix, (struct wire_route){.tag = tag, .metric = metric});
+}
 
-	ck_assert(table_feed_add(&table, &route));
+static void seen_at(const char *prefix, uint32_t tag, uint8_t distance)
+{
+	see(prefix, (struct wire_route){.tag = tag, .distance = distance});
 }
 
 /* By a zebra that found it in the kernel. */
+static void seen_reread_at(const char *prefix, uint8_t distance)
+{
+	see(prefix, (struct wire_route){.reread = true, .distance = distance});
+}
+
 static void seen_reread(const char *prefix)
 {
-	struct wire_route route = {.prefix = parse(prefix), .readable = true, .reread = true};
-
-	ck_assert(table_feed_add(&table, &route));
+	seen_reread_at(prefix, 0);
 }
 
 static void unseen(const char *prefix)
@@ -75,7 +87,10 @@ static void notified(enum wire_note note, const char *prefix)
 	table_notify(&table, &notify, now);
 }
 
-/* All orders as one text: "-PREFIX METRIC" for a delete, "+PREFIX TAG METRIC" for an add. */
+/*
+ * All orders as one text: "-PREFIX METRIC" for a delete, with "@DISTANCE" behind where there is
+ * one, "+PREFIX TAG METRIC" for an add.
+ */
 static void expect_orders(const char *expected)
 {
 	auto_free char *text = NULL;
@@ -88,6 +103,8 @@ static void expect_orders(const char *expected)
 		if (order.remove)
 			fprintf(out, "-%s %u ", prefix_text(&order.removed.prefix, p),
 				order.removed.metric);
+		if (order.removed_distance)
+			fprintf(out, "@%u ", order.removed_distance);
 		if (order.add)
 			fprintf(out, "+%s %u %u ", prefix_text(&order.added.prefix, p),
 				order.added.tag, order.added.metric);
@@ -130,6 +147,14 @@ static bool settle_after(int64_t ms)
 	return table_settle(&table, now, n_barriers);
 }
 
+/* zebra has read everything, and nothing is waited for any more. */
+static void expect_settled(void)
+{
+	n_barriers++;
+	ck_assert(!settle_after(TABLE_SETTLE_MS));
+	n_barriers = 0;
+}
+
 #define A "10.0.0.1/32"
 #define B "10.0.0.2/32"
 #define C "fd00::1/128"
@@ -155,9 +180,7 @@ START_TEST(a_route_lives_and_dies)
 	expect_news(A " withdrawing ");
 	unseen(A);
 	expect_news(A " gone ");
-	n_barriers++;
-	ck_assert(!settle_after(TABLE_SETTLE_MS));
-	n_barriers = 0;
+	expect_settled();
 	ck_assert_uint_eq(table.routes.n, 0);
 	ck_assert_uint_eq(table.counts[COUNT_WANTED], 0);
 	table_deinit(&table);
@@ -246,18 +269,215 @@ START_TEST(a_static_metric_is_a_key_on_late_releases)
 	seen(A, 4711, 50);
 	expect_news(A " redistributed ");
 	ck_assert_uint_eq(table.n_failures, 0);
+	/* Changed again before the feed shows the first change: that one is to go, too. */
+	want(A, 4711, 51);
+	expect_orders("-" A " 50 +" A " 4711 51 ");
+	want(A, 4711, 52);
+	expect_orders("-" A " 51 +" A " 4711 52 ");
+	expect_news(A " pending ");
+	seen(A, 4711, 52);
+	expect_news(A " redistributed ");
 	/* A left-over with another metric, from a former life. */
 	table_lost(&table);
 	seen(B, 4712, 7);
 	want(B, 4711, 8);
 	table_learned(&table, true);
-	expect_orders("-" B " 7 +" B " 4711 8 +" A " 4711 50 ");
+	expect_orders("-" B " 7 +" B " 4711 8 +" A " 4711 52 ");
 	/* The one we delete hid another one. */
 	unwant(B);
 	expect_orders("-" B " 7 ");
 	seen(B, 4711, 8);
 	expect_orders("-" B " 8 ");
 	unseen(B);
+	table_deinit(&table);
+}
+END_TEST
+
+static void setup_at_20(void)
+{
+	static const uint32_t tag = 4711;
+	struct zapi_options options = {
+		.word = ZAPI_STATIC, .distance = 20, .tags = &tag, .n_tags = 1};
+
+	table_init(&table, &options);
+	now = mono_s(1000);
+}
+
+static void announce_at_20(void)
+{
+	setup_at_20();
+	table_learned(&table, false);
+	want(A, 4711, 0);
+	expect_orders("+" A " 4711 0 ");
+	seen_at(A, 4711, 20);
+	expect_news(A " redistributed ");
+}
+
+/* What has another one is of a former life, and would stay beside what is sent. */
+START_TEST(a_static_distance_is_a_key)
+{
+	const uint32_t tag = 4711;
+
+	setup_at_20();
+	seen_at(A, tag, 60);
+	seen_at(B, tag, 20);
+	seen_at(C, tag, 60);
+	want(A, tag, 0);
+	want(B, tag, 0);
+	table_learned(&table, false);
+	expect_orders("+" B " 4711 0 -" A " 0 @60 +" A " 4711 0 ");
+	expect_news(A " pending " B " redistributed ");
+	seen_at(A, tag, 20);
+	expect_news(A " redistributed ");
+	table_complete(&table);
+	expect_orders("-" C " 0 @60 ");
+	unseen(C);
+	unwant(A);
+	expect_orders("-" A " 0 @20 ");
+	/* It hid another one of ours. */
+	seen_at(A, tag, 200);
+	expect_orders("-" A " 0 @200 ");
+	unseen(A);
+	expect_news(C " gone " A " gone ");
+	table_deinit(&table);
+}
+END_TEST
+
+/* The operator's, of a better distance: ours stays in zebra, unseen, until it is deleted. */
+START_TEST(a_route_that_is_hidden_later_is_deleted)
+{
+	announce_at_20();
+	seen_at(A, 100, 1);
+	expect_reason("operator");
+	unwant(A);
+	expect_orders("-" A " 0 @20 ");
+	expect_news(A " withdrawing ");
+	expect_settled();
+	expect_news(A " gone ");
+	/* Of the same distance, it has taken our place. */
+	want(B, 4711, 0);
+	expect_orders("+" B " 4711 0 ");
+	seen_at(B, 4711, 20);
+	seen_at(B, 100, 20);
+	unwant(B);
+	expect_orders("");
+	expect_news(B " gone ");
+	table_deinit(&table);
+}
+END_TEST
+
+/* The operator's, of a worse distance: a backup, that shows whenever ours is not there. */
+START_TEST(the_better_distance_wins)
+{
+	setup_at_20();
+	seen_at(A, 100, 200);
+	want(A, 4711, 0);
+	table_learned(&table, false);
+	expect_orders("+" A " 4711 0 ");
+	expect_news(A " pending ");
+	seen_at(A, 4711, 20);
+	expect_news(A " redistributed ");
+	n_barriers++;
+	ck_assert(!settle_after(TABLE_SETTLE_MS));
+	/* Somebody took ours away, and does it again. */
+	seen_at(A, 100, 200);
+	expect_orders("+" A " 4711 0 ");
+	expect_reason("does not select");
+	seen_at(A, 4711, 20);
+	expect_news(A " redistributed ");
+	seen_at(A, 100, 200);
+	expect_orders("");
+	expect_reason("does not select");
+	n_barriers++;
+	(void)settle_after(TABLE_SETTLE_MS);
+	expect_orders("+" A " 4711 0 ");
+	seen_at(A, 4711, 20);
+	expect_news(A " redistributed ");
+	unwant(A);
+	expect_orders("-" A " 0 @20 ");
+	expect_news(A " withdrawing ");
+	seen_at(A, 100, 200);
+	expect_news(A " gone ");
+	expect_orders("");
+	/* As good as ours, it would go; a better one wins, until it is none any more. */
+	for (uint8_t distance = 20; distance > 0; distance = distance == 20 ? 1 : 0) {
+		seen_at(B, 100, distance);
+		want(B, 4711, 0);
+		expect_orders("");
+		expect_reason("operator");
+		unwant(B);
+		expect_orders("");
+		expect_news(B " gone ");
+	}
+	want(B, 4711, 0);
+	expect_reason("operator");
+	seen_at(B, 100, 200);
+	expect_orders("+" B " 4711 0 ");
+	expect_news(B " pending ");
+	table_deinit(&table);
+	n_barriers = 0;
+}
+END_TEST
+
+/* An orphan has staticd's distance, 1, whosever it was: a delete of 1 could hit staticd's own. */
+START_TEST(an_orphan_is_told_from_staticds)
+{
+	setup_at_20();
+	table_learned(&table, false);
+	want(A, 4711, 0);
+	want(B, 4711, 0);
+	expect_orders("+" A " 4711 0 +" B " 4711 0 ");
+	seen_at(A, 4711, 20);
+	seen_at(B, 4711, 20);
+	expect_news(A " redistributed " B " redistributed ");
+	/* The operator's came to hide ours, and is what a new zebra finds in the kernel. */
+	seen_at(B, 100, 1);
+	expect_reason("operator");
+	table_lost(&table);
+	expect_news(B " pending " A " pending ");
+	seen_reread_at(A, 1);
+	seen_reread_at(B, 1);
+	unwant(B);
+	table_learned(&table, false);
+	table_complete(&table);
+	expect_orders("-" A " 0 @20 +" A " 4711 0 ");
+	expect_news(B " gone ");
+	unwant(A);
+	expect_orders("-" A " 0 @20 ");
+	table_deinit(&table);
+}
+END_TEST
+
+/* A withdrawal has its end with the delete, not with the operator's route that shows before. */
+START_TEST(a_delete_that_waits_is_sent)
+{
+	announce_at_20();
+	unwant(A);
+	expect_orders("-" A " 0 @20 ");
+	want(A, 4711, 0);
+	expect_orders("+" A " 4711 0 ");
+	expect_news(A " pending ");
+	unwant(A);
+	seen_at(A, 100, 1);
+	expect_news(A " withdrawing ");
+	expect_orders("-" A " 0 @20 ");
+	expect_settled();
+	expect_news(A " gone ");
+	table_deinit(&table);
+}
+END_TEST
+
+/* From 10.7 another metric is another route, too. */
+START_TEST(one_of_another_metric_leaves_ours_there)
+{
+	setup_at_20();
+	table_learned(&table, true);
+	want(A, 4711, 5);
+	expect_orders("+" A " 4711 5 ");
+	seen_at(A, 100, 20);
+	expect_reason("operator");
+	unwant(A);
+	expect_orders("-" A " 5 @20 ");
 	table_deinit(&table);
 }
 END_TEST
@@ -377,7 +597,7 @@ START_TEST(an_unreadable_static_route_is_not_ours)
 
 	setup(ZAPI_STATIC);
 	table_complete(&table);
-	ck_assert(table_feed_add(&table, &route));
+	ck_assert(table_feed_add(&table, &route, now));
 	table_learned(&table, false);
 	want(A, 4711, 0);
 	expect_orders("");
@@ -409,7 +629,7 @@ START_TEST(another_daemon_of_an_own_type_is_noticed)
 
 	setup(ZAPI_OPENFABRIC);
 	table_complete(&table);
-	ck_assert(table_feed_add(&table, &route));
+	ck_assert(table_feed_add(&table, &route, now));
 	ck_assert_int_eq(table_stranger(&table) == NULL, own_types[_i].ours);
 	table_learned(&table, false);
 	ck_assert_uint_eq(table.n_dirty, own_types[_i].ours);
@@ -776,7 +996,7 @@ START_TEST(a_route_that_stays_different_is_rejected)
 		seen(A, 4712, 9);
 		settle_after(500);
 	}
-	expect_reason("another tag or metric");
+	expect_reason("another tag, metric or distance");
 	ck_assert_uint_le(n_sent, 100);
 	n_barriers = 0;
 	table_deinit(&table);
@@ -834,11 +1054,11 @@ START_TEST(the_feed_is_bounded)
 
 		for (int i = 3; i >= 0; i--, address >>= 8)
 			route.prefix.addr[i] = (uint8_t)address;
-		ck_assert(table_feed_add(&table, &route));
+		ck_assert(table_feed_add(&table, &route, now));
 	}
-	ck_assert(table_feed_add(&table, &route));
+	ck_assert(table_feed_add(&table, &route, now));
 	route.prefix.addr[0] = 200;
-	ck_assert(!table_feed_add(&table, &route));
+	ck_assert(!table_feed_add(&table, &route, now));
 	table_lost(&table);
 	ck_assert_uint_eq(table.routes.n, 0);
 	ck_assert_uint_eq(table.n_feed, 0);
@@ -858,6 +1078,12 @@ int main(void)
 	tcase_add_test(tcase, only_the_last_state_is_sent);
 	tcase_add_test(tcase, a_change_waits_for_its_confirmation);
 	tcase_add_test(tcase, a_static_metric_is_a_key_on_late_releases);
+	tcase_add_test(tcase, a_static_distance_is_a_key);
+	tcase_add_test(tcase, a_route_that_is_hidden_later_is_deleted);
+	tcase_add_test(tcase, the_better_distance_wins);
+	tcase_add_test(tcase, an_orphan_is_told_from_staticds);
+	tcase_add_test(tcase, a_delete_that_waits_is_sent);
+	tcase_add_test(tcase, one_of_another_metric_leaves_ours_there);
 	tcase_add_test(tcase, the_operators_static_routes_are_sacred);
 	tcase_add_test(tcase, the_tag_that_keeps_us_out_is_told);
 	tcase_add_test(tcase, orphans_may_be_taken_over);

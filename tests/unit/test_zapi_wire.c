@@ -58,7 +58,7 @@ static void write_message(struct writer *w, enum message message, enum release r
 	case ADD_LO_IPV6: wire_write_route_add(w, r, &lo, &ipv6); break;
 	case ROUTER_ID_ADD: wire_write_router_id_add(w, r, 7); break;
 	case ADD_IN_VRF: wire_write_route_add(w, r, &in_vrf, &ipv4); break;
-	case DELETE: wire_write_route_delete(w, r, &kind, &ipv4); break;
+	case DELETE: wire_write_route_delete(w, r, &kind, &ipv4, 30); break;
 	}
 }
 
@@ -185,25 +185,32 @@ START_TEST(writes_the_kernel_table)
 			expected, sizeof(expected));
 
 	wire_write_route_add(&w, as_10_2, &kind, &route);
-	wire_write_route_delete(&w, as_10_2, &kind, &route);
+	wire_write_route_delete(&w, as_10_2, &kind, &route, 30);
 	ck_assert_uint_eq(wr_size(&w), n);
 	ck_assert_mem_eq(data, expected, n);
 }
 END_TEST
 
-/* From 10.7 the metric of a static route is part of what a delete has to name. */
-START_TEST(deletes_static_routes_by_metric)
+/*
+ * The distance of a static route is part of its key, as a flag says, and from 10.7 the metric of
+ * those that are deleted.
+ */
+START_TEST(static_routes_are_told_apart)
 {
-	struct wire_kind kind = {.type = 4};
-	struct zapi_route route = {host("10.9.9.9"), 0, 5};
-	uint8_t data[WIRE_SEND_MAX], expected[WIRE_SEND_MAX];
+	struct wire_kind kind = {.type = 4, .distance = 20, .nexthop = ZAPI_BLACKHOLE};
+	struct zapi_route route = {host("10.9.9.9"), 4711, 5};
+	uint8_t data[3 * WIRE_SEND_MAX], expected[3 * WIRE_SEND_MAX];
 	struct writer w = writer_over(data, sizeof(data));
-	size_t n = unhex("0020fe0600000000000a 04 0000 00000000 00000004 01 02 20 0a090909 00000005"
-			 "001cfe0600000000000a 04 0000 00000000 00000000 01 02 20 0a090909",
+	size_t n = unhex("002efe06000000000009 04 0000 00000040 0000000f 01 02 20 0a090909"
+			 "0001 00000000 06 00 01 14 00000005 00001267"
+			 "0021fe0600000000000a 04 0000 00000040 00000006 01 02 20 0a090909"
+			 "1e 00000005"
+			 "001dfe0600000000000a 04 0000 00000040 00000002 01 02 20 0a090909 1e",
 		expected, sizeof(expected));
 
-	wire_write_route_delete(&w, as_10_6, &kind, &route);
-	wire_write_route_delete(&w, as_10_2, &kind, &route);
+	wire_write_route_add(&w, as_10_6, &kind, &route);
+	wire_write_route_delete(&w, as_10_6, &kind, &route, 30);
+	wire_write_route_delete(&w, as_10_2, &kind, &route, 30);
 	ck_assert_uint_eq(wr_size(&w), n);
 	ck_assert_mem_eq(data, expected, n);
 }
@@ -575,7 +582,7 @@ int main(void)
 	tcase_add_loop_test(tcase, writes_golden_frames, 0, N_ELEMENTS(golden));
 	tcase_add_loop_test(tcase, writes_nothing_beyond_the_end, 0, N_ELEMENTS(golden));
 	tcase_add_test(tcase, writes_the_kernel_table);
-	tcase_add_test(tcase, deletes_static_routes_by_metric);
+	tcase_add_test(tcase, static_routes_are_told_apart);
 	tcase_add_test(tcase, frames_are_cut_out_of_a_stream);
 	tcase_add_loop_test(tcase, broken_headers_are_refused, 0, N_ELEMENTS(broken_headers));
 	tcase_add_loop_test(tcase, reads_notifications, 0, N_ELEMENTS(notes));
