@@ -137,13 +137,13 @@ bool zapi_pop_event(struct zapi *z, struct zapi_event *out)
 void zapi_route_set(struct zapi *z, const struct zapi_route *route)
 {
 	table_want(&z->session.table, route);
-	session_kick(&z->session);
+	session_push(&z->session);
 }
 
 void zapi_route_clear(struct zapi *z, const struct prefix *prefix)
 {
 	table_unwant(&z->session.table, prefix);
-	session_kick(&z->session);
+	session_push(&z->session);
 }
 
 void zapi_complete(struct zapi *z)
@@ -189,6 +189,7 @@ void zapi_messages(const struct zapi *z, struct zapi_messages out[ZAPI_N_MESSAGE
 		[MSG_ROUTE_DELETE] = "route_delete",
 		[MSG_ROUTE_NOTIFY_OWNER] = "route_notify_owner",
 		[MSG_REDISTRIBUTE_ADD] = "redistribute_add",
+		[MSG_REDISTRIBUTE_DELETE] = "redistribute_delete",
 		[MSG_ROUTER_ID_ADD] = "router_id_add",
 		[MSG_ROUTER_ID_UPDATE] = "router_id_update",
 		[MSG_HELLO] = "hello",

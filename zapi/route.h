@@ -13,6 +13,7 @@ struct route {
 
 	/* The feed's word. */
 	bool there : 1;
+	bool shown : 1; /* since the feed began */
 	bool ours : 1;
 	bool orphan : 1; /* static, left in the kernel by a zebra that died: ours or staticd's */
 	bool readable : 1;

@@ -24,8 +24,13 @@
 #define DETECT_LIMIT_S   10
 #define LEARN_LIMIT_S    60
 #define STALL_S          30
-/* Messages that are always kept room for, besides the orders: barriers and graceful restart. */
+/* Messages that are always kept room for, besides the orders: barriers, the feed, the restart. */
 #define ROOM_FOR_CONTROL 8
+/* So many orders do not wait for the end of the turn in which they come up. */
+#define PUSH_MIN 1024
+/* So many routes under way at a time are a burst; so few are none any more. */
+#define BURST_BEGIN 256
+#define BURST_END   16
 
 static void lost(struct session *s, const char *why);
 static void on_pump(struct loop_job *job);
@@ -59,9 +64,21 @@ static bool restart_is_complete(const struct session *s)
 	       s->replay_barrier && s->barrier_answered >= s->replay_barrier;
 }
 
+/*
+ * Silence of a zebra that has read everything ends it as well: it may not tell us of these routes
+ * at all.
+ */
+static bool burst_is_over(const struct session *s)
+{
+	const struct table *t = &s->table;
+	bool silent = t->quiet && s->barrier_answered == s->barrier_sent;
+
+	return !s->subscribed && t->n_dirty == 0 && (t->counts[COUNT_FRESH] == 0 || silent);
+}
+
 static bool has_to_send(const struct session *s)
 {
-	return s->table.n_dirty || s->barrier_due || restart_is_complete(s) ||
+	return s->table.n_dirty || s->barrier_due || restart_is_complete(s) || burst_is_over(s) ||
 	       (s->finishing && !s->finish_barrier);
 }
 
@@ -136,6 +153,49 @@ static void send_finish(struct session *s)
 	s->finish_barrier = send_barrier(s);
 }
 
+static void send_feed_request(struct session *s, bool on)
+{
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+
+	for (size_t i = 0; i < N_ELEMENTS(families); i++) {
+		struct writer w;
+
+		if (!zapi_word_has_family(s->word, families[i]))
+			continue;
+		w = channel_writer(&s->channel);
+		if (on)
+			wire_write_redistribute_add(&w, s->releases, &s->kind, families[i]);
+		else
+			wire_write_redistribute_delete(&w, s->releases, &s->kind, families[i]);
+		channel_wrote(&s->channel, &w);
+	}
+	s->subscribed = on;
+}
+
+/*
+ * The feed costs zebra as much as the routes themselves, and in a burst of our own says little that
+ * owner notifications do not say as well: so for as long we do without.
+ */
+static void leave_feed(struct session *s)
+{
+	const struct table *t = &s->table;
+	bool whole = s->subscribed && !s->feed_barrier;
+	bool burst = t->n_dirty > 0 && t->counts[COUNT_FRESH] >= BURST_BEGIN;
+
+	if (!owns_type(s) || !whole || !burst ||
+		!channel_has_room(&s->channel, ROOM_FOR_CONTROL + 2))
+		return;
+	send_feed_request(s, false);
+	table_feed_end(&s->table);
+}
+
+static void rejoin_feed(struct session *s)
+{
+	send_feed_request(s, true);
+	table_feed_begin(&s->table);
+	s->feed_barrier = send_barrier(s);
+}
+
 /* What follows when all orders are given. */
 static void follow_up(struct session *s)
 {
@@ -145,6 +205,8 @@ static void follow_up(struct session *s)
 		if (!s->replay_barrier)
 			s->replay_barrier = barrier;
 	}
+	if (burst_is_over(s))
+		rejoin_feed(s);
 	if (restart_is_complete(s))
 		complete_restart(s);
 	if (s->finishing && !s->finish_barrier)
@@ -199,6 +261,8 @@ static void pump(struct session *s)
 	struct order order;
 	int r;
 
+	if (s->phase == SESSION_READY)
+		leave_feed(s);
 	while (s->phase == SESSION_READY && channel_has_room(&s->channel, ROOM_FOR_CONTROL + 2) &&
 		table_next_order(&s->table, now, s->barrier_sent + 1, &order))
 		give_order(s, &order);
@@ -209,6 +273,14 @@ static void pump(struct session *s)
 		lost(s, strerrordesc_np(-r));
 	end_if_over(s);
 	session_kick(s);
+}
+
+void session_push(struct session *s)
+{
+	session_kick(s);
+	if (s->phase == SESSION_READY && s->table.n_dirty >= PUSH_MIN &&
+		channel_queued(&s->channel) == 0)
+		pump(s);
 }
 
 static void on_pump(struct loop_job *job)
@@ -227,6 +299,8 @@ static void on_settle(struct loop_timer *timer)
 	struct mono now = loop_now(s->loop);
 
 	table_settle(&s->table, now, s->barrier_answered);
+	if (!s->subscribed && s->table.counts[COUNT_FRESH] < BURST_END)
+		rejoin_feed(s); /* some change is always under way */
 	if (s->barrier_answered < s->barrier_sent &&
 		mono_before(mono_add(s->waiting_since, mono_s(STALL_S)), now))
 		tell_problem(s, &s->stall_told,
@@ -323,7 +397,8 @@ static void start_detecting(struct session *s)
 	struct writer w = channel_writer(&s->channel);
 
 	s->phase = SESSION_DETECTING;
-	s->barrier_sent = s->barrier_answered = s->replay_barrier = s->finish_barrier = 0;
+	s->barrier_sent = s->barrier_answered = 0;
+	s->replay_barrier = s->finish_barrier = s->feed_barrier = 0;
 	s->barrier_due = s->restart_completed = s->subscribed = false;
 	s->vrf_known = !s->vrf;
 	s->kind.vrf = 0;
@@ -376,19 +451,11 @@ static void malformed(struct session *s, const struct wire_frame *frame)
 /* As nobody: whose the routes of a type are must be known before we say that the type is ours. */
 static void subscribe(struct session *s)
 {
-	static const uint8_t families[] = {AF_INET, AF_INET6};
 	struct writer w = channel_writer(&s->channel);
 
 	wire_write_router_id_add(&w, s->releases, s->kind.vrf);
 	channel_wrote(&s->channel, &w);
-	for (size_t i = 0; i < N_ELEMENTS(families); i++) {
-		if (!zapi_word_has_family(s->word, families[i]))
-			continue;
-		w = channel_writer(&s->channel);
-		wire_write_redistribute_add(&w, s->releases, &s->kind, families[i]);
-		channel_wrote(&s->channel, &w);
-	}
-	s->subscribed = true;
+	send_feed_request(s, true);
 	send_barrier(s);
 	loop_job_queue(s->loop, &s->pump_job, on_pump);
 }
@@ -585,6 +652,10 @@ static void take_barrier(struct session *s)
 	s->barrier_answered++;
 	table_answered(&s->table, s->barrier_answered);
 	s->waiting_since = loop_now(s->loop);
+	if (s->feed_barrier && s->barrier_answered >= s->feed_barrier) {
+		s->feed_barrier = 0;
+		table_feed_complete(&s->table, loop_now(s->loop));
+	}
 	if (s->phase != SESSION_LEARNING)
 		return;
 	if (s->subscribed)

@@ -61,6 +61,8 @@ struct session {
 	uint64_t typed_out[N_MESSAGES + 1];
 	char *vrf_name;  /* of vrf, which may be a number; NULL: not known yet */
 	bool subscribed; /* to the feed */
+	uint64_t
+		feed_barrier; /* answered: the feed that began anew is complete; 0: it is, or off */
 	struct prefix router_id;
 	bool barrier_due;
 	bool restart_completed;
@@ -90,6 +92,8 @@ void session_attach(struct session *session, int fd);
 
 /* To be called after the table was changed from outside: what follows from it is done soon. */
 void session_kick(struct session *session);
+/* The same where many routes may change in a turn: zebra has work before the last one did. */
+void session_push(struct session *session);
 /* Sends what is left and ends; owner->over() tells when. */
 void session_finish(struct session *session, bool withdraw);
 /* Ends at once. */

@@ -18,6 +18,8 @@
 #define TRIES_MAX 40
 /* And a quiet one. */
 #define TRIES_QUIET 2
+/* So long it may be one of many that zebra works on. */
+#define TRIES_FRESH 8
 /* One that is rejected is sent again after 1, 2, 4, … looks, then every so many. */
 #define TRIES_TO_REPEAT 128
 /* So many orders for a route within a look are news, more are a storm: only its end is sent. */
@@ -159,6 +161,7 @@ static void count(struct table *t, struct route *r)
 {
 	const bool counted[N_COUNTS] = {
 		[COUNT_WANTED] = r->wanted,
+		[COUNT_FRESH] = (r->state == ZAPI_PENDING || r->leaving) && r->tries < TRIES_FRESH,
 		[COUNT_REDISTRIBUTED] = r->wanted && route_confirms(t, r),
 		[COUNT_LEFTOVERS] = !r->wanted && r->there && r->ours && t->kind != WORD_PASSIVE,
 		[COUNT_LEAVING] = r->leaving,
@@ -458,6 +461,7 @@ bool table_feed_add(struct table *t, const struct wire_route *seen, struct mono 
 	if (!r)
 		r = obtain(t, &seen->prefix);
 	set_there(t, r, true);
+	r->shown = true;
 	route_see(t, r, seen);
 	if (r->wanted && route_is_shown(r))
 		wanted_seen(t, r);
@@ -502,6 +506,15 @@ static void wanted_notified(struct table *t, struct route *r, enum wire_note not
 	}
 }
 
+/* While there is no feed, what it has shown last is over with the first word to the contrary. */
+static void unsee(struct table *t, struct route *r, enum wire_note note)
+{
+	bool as_shown = note == WIRE_INSTALLED && route_confirms(t, r);
+
+	if (!t->fed && !as_shown && note != WIRE_REMOVE_FAIL)
+		set_there(t, r, false);
+}
+
 void table_notify(struct table *t, const struct wire_notify *notify, struct mono now)
 {
 	struct route *r = find(t, &notify->prefix);
@@ -510,6 +523,7 @@ void table_notify(struct table *t, const struct wire_notify *notify, struct mono
 	t->n_heard++;
 	if (!r)
 		return;
+	unsee(t, r, notify->note);
 	if (r->wanted)
 		wanted_notified(t, r, notify->note, now);
 	else if (r->leaving && over && !r->there && !r->is_dirty)
@@ -550,7 +564,7 @@ static void refresh(struct table *t, struct route *r)
 
 void table_learned(struct table *t, bool by_metric)
 {
-	t->learned = true;
+	t->learned = t->fed = true;
 	t->by_metric = by_metric && t->kind == WORD_SHARED;
 	for (size_t i = t->routes.n; i-- > 0;) {
 		struct route *r = t->routes.items[i];
@@ -570,9 +584,48 @@ void table_learned(struct table *t, bool by_metric)
 	}
 }
 
+void table_feed_end(struct table *t)
+{
+	t->fed = t->quiet = false;
+}
+
+void table_feed_begin(struct table *t)
+{
+	struct route *r;
+
+	vec_foreach (&t->routes, r, i)
+		r->shown = false;
+}
+
+/* It was not shown again. What is under way may just not be selected yet. */
+static void not_shown(struct table *t, struct route *r, struct mono now)
+{
+	if (!r->wanted || !(r->is_dirty || r->is_awaiting)) {
+		table_feed_del(t, &r->prefix, now);
+		return;
+	}
+	set_there(t, r, false);
+	r->installed = false;
+	assess(t, r);
+}
+
+/* Only from now on silence means something again. */
+void table_feed_complete(struct table *t, struct mono now)
+{
+	t->fed = true;
+	for (size_t i = t->routes.n; i-- > 0;) {
+		struct route *r = t->routes.items[i];
+
+		if (!r->trouble)
+			r->tries = 0;
+		if (r->there && !r->shown)
+			not_shown(t, r, now);
+	}
+}
+
 void table_lost(struct table *t)
 {
-	t->learned = false;
+	t->learned = t->fed = false;
 	t->answered = 0;
 	for (size_t i = t->routes.n; i-- > 0;) {
 		struct route *r = t->routes.items[i];
@@ -599,6 +652,10 @@ void table_answered(struct table *t, uint64_t barrier)
 	struct route *r;
 
 	t->answered = barrier;
+	if (!t->fed) { /* else a zebra that slept would be silent the moment it wakes */
+		t->n_heard++;
+		t->quiet = false;
+	}
 	while ((r = TAILQ_FIRST(&t->unread)) && r->barrier <= barrier) {
 		read_by_zebra(t, r);
 		if (!r->later)
@@ -664,10 +721,18 @@ static void look_at_leaving(struct table *t, struct route *r, struct mono now)
 		gone(t, r);
 		return;
 	}
+	count(t, r);
 	if (r->tries % TRIES_TO_RESEND == 0)
 		dirty(t, r);
 	else
 		await(t, r, now);
+}
+
+/* A busy zebra is waited for longer. */
+static bool is_given_up(const struct table *t, const struct route *r, bool different)
+{
+	return r->tries >= TRIES_MAX ||
+	       (t->quiet && r->tries >= TRIES_QUIET && !r->installed && !different);
 }
 
 /*
@@ -678,7 +743,7 @@ static void look_at_leaving(struct table *t, struct route *r, struct mono now)
  * to select it. So whatever is rejected is sent again, to no effect if zebra has it; less and less
  * often, since that will not help most of the time.
  */
-static void look_at_wanted(struct table *t, struct route *r, bool quiet, struct mono now)
+static void look_at_wanted(struct table *t, struct route *r, struct mono now)
 {
 	bool different = route_is_shown(r) && !route_confirms(t, r);
 
@@ -694,8 +759,7 @@ static void look_at_wanted(struct table *t, struct route *r, bool quiet, struct 
 			dirty(t, r);
 		else
 			await(t, r, now);
-	} else if (r->tries >= TRIES_MAX ||
-		   (quiet && r->tries >= TRIES_QUIET && !r->installed && !different)) {
+	} else if (t->fed && is_given_up(t, r, different)) {
 		if (!r->installed) {
 			r->trouble = different ? why_different : why_silent;
 			await(t, r, now);
@@ -711,9 +775,9 @@ static void look_at_wanted(struct table *t, struct route *r, bool quiet, struct 
 bool table_settle(struct table *t, struct mono now, uint64_t answered)
 {
 	struct mono ripe = mono_sub(now, mono_ms(TABLE_SETTLE_MS));
-	bool quiet = t->n_heard == t->n_heard_ago;
 	struct route *r;
 
+	t->quiet = t->n_heard == t->n_heard_ago;
 	t->n_heard_ago = t->n_heard;
 	while ((r = TAILQ_FIRST(&t->awaiting)) && !mono_before(ripe, r->since)) {
 		if (r->barrier > answered) /* zebra has not even read it, nor what came after */
@@ -729,7 +793,7 @@ bool table_settle(struct table *t, struct mono now, uint64_t answered)
 		if (!r->wanted && !r->leaving)
 			r->n_burst = 0;
 		if (r->wanted)
-			look_at_wanted(t, r, quiet, now);
+			look_at_wanted(t, r, now);
 		else
 			look_at_leaving(t, r, now);
 	}

@@ -24,6 +24,7 @@ TAILQ_HEAD(route_list, route);
 
 enum table_count {
 	COUNT_WANTED,
+	COUNT_FRESH, /* under way, and not for long */
 	COUNT_REDISTRIBUTED,
 	COUNT_LEFTOVERS,
 	COUNT_LEAVING,
@@ -39,6 +40,7 @@ struct table {
 	bool observe;   /* nothing is ever sent */
 	bool by_metric; /* routes that differ in metric only may live side by side in zebra */
 	bool learned;   /* the feed is known: orders may be given */
+	bool fed;       /* the feed is on, and all of it known */
 	bool complete;
 	bool hurry;
 	uint64_t answered; /* barriers */
@@ -54,6 +56,7 @@ struct table {
 	uint64_t failures[ZAPI_N_FAILURES]; /* of these, by reason */
 	uint64_t n_heard;                   /* messages of zebra's about routes */
 	uint64_t n_heard_ago;               /* at the last look */
+	bool quiet;                         /* none between the last two looks */
 };
 
 void table_init(struct table *table, const struct zapi_options *options);
@@ -82,6 +85,13 @@ void table_doubt(struct table *table);
 
 /* The feed is complete: everything wanted is to be sent (again), and left-overs judged. */
 void table_learned(struct table *table, bool by_metric);
+/*
+ * The feed ends, for a burst of orders: owner notifications alone tell what becomes of them. Later
+ * it begins anew, and is complete: what it has not shown again then is not there.
+ */
+void table_feed_end(struct table *table);
+void table_feed_begin(struct table *table);
+void table_feed_complete(struct table *table, struct mono now);
 /* The connection is lost, and with it all that was known of zebra. */
 void table_lost(struct table *table);
 

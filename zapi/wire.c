@@ -382,15 +382,27 @@ static uint8_t afi(uint8_t family)
 	return family == AF_INET ? AFI_IPV4 : AFI_IPV6;
 }
 
-void wire_write_redistribute_add(
-	struct writer *w, struct releases releases, const struct wire_kind *kind, uint8_t family)
+static void write_redistribute(
+	struct writer *w, uint16_t command, const struct wire_kind *kind, uint8_t family)
 {
-	size_t start = begin(w, kind->vrf, releases_fact(releases, MSG_REDISTRIBUTE_ADD));
+	size_t start = begin(w, kind->vrf, command);
 
 	wr_u8(w, afi(family));
 	wr_u8(w, kind->type);
 	wr_u16(w, kind->instance);
 	end(w, start);
+}
+
+void wire_write_redistribute_add(
+	struct writer *w, struct releases releases, const struct wire_kind *kind, uint8_t family)
+{
+	write_redistribute(w, releases_fact(releases, MSG_REDISTRIBUTE_ADD), kind, family);
+}
+
+void wire_write_redistribute_delete(
+	struct writer *w, struct releases releases, const struct wire_kind *kind, uint8_t family)
+{
+	write_redistribute(w, releases_fact(releases, MSG_REDISTRIBUTE_DELETE), kind, family);
 }
 
 void wire_write_router_id_add(struct writer *w, struct releases releases, uint32_t vrf)

@@ -110,8 +110,10 @@ struct wire_kind {
 
 void wire_write_hello(struct writer *w, struct releases releases, uint8_t type, uint16_t instance);
 void wire_write_notify_request(struct writer *w, struct releases releases);
-/* The feed of the kind's routes. */
+/* The feed of the kind's routes, which begins with all there are; and its end. */
 void wire_write_redistribute_add(
+	struct writer *w, struct releases releases, const struct wire_kind *kind, uint8_t family);
+void wire_write_redistribute_delete(
 	struct writer *w, struct releases releases, const struct wire_kind *kind, uint8_t family);
 /* The IPv4 router id, now and whenever it changes. */
 void wire_write_router_id_add(struct writer *w, struct releases releases, uint32_t vrf);

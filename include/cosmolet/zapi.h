@@ -96,8 +96,12 @@ struct zapi_route {
 };
 
 enum zapi_route_state {
-	ZAPI_PENDING,       /* wanted; zebra has not said anything yet, or is away */
-	ZAPI_INSTALLED,     /* zebra's owner notification: it is in the kernel (own types only) */
+	ZAPI_PENDING, /* wanted; zebra has not said anything yet, or is away */
+	/*
+	 * zebra's owner notification: selected, and in the kernel (own types only). In a burst of
+	 * some hundred routes the feed is off, and REDISTRIBUTED follows for all at its end.
+	 */
+	ZAPI_INSTALLED,
 	ZAPI_REDISTRIBUTED, /* zebra's feed: selected, thus what bgpd sees */
 	ZAPI_REJECTED,      /* another route won, or the kernel refused; see reason */
 	ZAPI_WITHDRAWING,   /* not wanted any more; zebra has not confirmed */
@@ -145,7 +149,7 @@ struct zapi_messages {
 	uint64_t out;
 };
 
-#define ZAPI_N_MESSAGES 17
+#define ZAPI_N_MESSAGES 18
 #define ZAPI_PROTOCOL   "6" /* the version of it, in all these releases */
 
 /* What is known of zebra and of the connection; for status and metrics. */

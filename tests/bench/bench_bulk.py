@@ -2,8 +2,8 @@
 """How long until zebra has confirmed many new routes, and until the ToR has them all? With real FRR.
 
 Ours is the library, by its promises alone. Beside it, in the same run, stand the limit (a client that blasts octets made
-beforehand and counts the answers), the same limit with zebra's feed of the routes, which ours asks for since owner
-notifications do not tell everything, and what operators do instead: a vtysh for each route, one vtysh with a file,
+beforehand and counts the answers), the same limit with zebra's feed of the routes, which ours leaves for as long as a
+burst lasts, and what operators do instead: a vtysh for each route, one vtysh with a file,
 frr-reload.py, gobgp. Ours and the limits take turns, and their medians are told: no machine is ever quiet.
 """
 from __future__ import annotations

@@ -16,7 +16,7 @@
  * "done WHEN SECONDS CPU": the wall clock when it began, the time it took, and that of the
  * processor that it took us. At the end of its input it takes away what it had announced. zebra
  * confirms with openfabric by owner notifications, with static by its feed; raw-feed has zebra send
- * the feed of openfabric as well, as ours does, and passes over it.
+ * the feed of openfabric as well, and passes over it.
  */
 #include <errno.h>
 #include <poll.h>

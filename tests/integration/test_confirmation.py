@@ -5,6 +5,9 @@ On every release of FRR, for routes typed static and for a type of our own; the 
 
 from __future__ import annotations
 
+import os
+import random
+import signal
 import time
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -88,6 +91,48 @@ def wait_named(daemon: Cosmolet, shadow: str) -> None:
     """zebra is asked whose the route is that won."""
     wait_until(lambda: all(f'zebra has: {shadow}' in note for note in notes(daemon)), SOON, f'{shadow} to be named',
                explain=lambda: str(notes(daemon)))
+
+
+@pytest.mark.parametrize('word', ['openfabric'], indirect=True)
+def test_shadowed_in_a_burst(daemon: Cosmolet, network: Lab, clear_shadows: list[str]) -> None:
+    """So many at a time are announced without zebra's feed: who loses nonetheless is found out."""
+    many = [f'10.97.{i // 200}.{i % 200 + 1}' for i in range(500)]
+    daemon.manifest('many', service('many', many, selector={'app': 'web'}))
+    clear_shadows.append('static')
+    SHADOWS['static'][0](network.node)
+    daemon.start()
+    wanted = {**{address: 'announced' for address in many}, **REJECTED}
+    daemon.wait_states(wanted)
+    wait_until(lambda: sum('zebra has: static' in a.get('note', '') for a in daemon.status()['addresses']) == 2, SOON, 'the name')
+    network.tor.wait_for({f'{address}/32' for address in many})
+    assert daemon.total('zapi_messages_total', 'type="redistribute_delete"') > 0
+    assert daemon.total('route_failures_total') == 2
+
+    SHADOWS['static'][1](network.node)
+    daemon.wait_states({**wanted, **UP}, timeout=SOON)
+    network.tor.wait_for({f'{address}/32' for address in many} | WEB)
+
+
+@pytest.mark.parametrize('word', ['openfabric'], indirect=True)
+def test_bursts(daemon: Cosmolet, network: Lab) -> None:
+    """Much changes at a time, again and again, of which a zebra that stands still sees only the end: nothing is taken for lost."""
+    dice = random.Random(7)
+    addresses = [f'10.97.{i // 200}.{i % 200 + 1}' for i in range(1200)]
+    zebra = network.node.pids['zebra']
+    daemon.start()
+    for n in (600, 1000, 20, 900):
+        os.kill(zebra, signal.SIGSTOP)
+        try:
+            for _ in range(4):
+                some = dice.sample(addresses, n)
+                daemon.manifest('many', *(service(f'many-{a}', [a], selector={'app': 'web'}) for a in some))
+                time.sleep(0.3)
+        finally:
+            os.kill(zebra, signal.SIGCONT)
+        daemon.wait_states({**{address: 'announced' for address in some}, **UP})
+        network.tor.wait_for({f'{address}/32' for address in some} | WEB)
+    assert daemon.total('zapi_messages_total', 'type="redistribute_delete"') > 0
+    assert daemon.total('route_failures_total') == 0
 
 
 def test_shadowed(daemon: Cosmolet, network: Lab, clear_shadows: list[str]) -> None:

@@ -84,6 +84,15 @@ static void write_notify(struct writer *w, enum release release, uint32_t vrf, e
 	wr_zero(w, size - 6 - octets);
 }
 
+static void flush(struct fake_zebra *z)
+{
+	size_t size = z->out_size;
+
+	z->out_size = 0;
+	if (size > 0)
+		assert(send(z->fd, z->out, size, MSG_NOSIGNAL) == (ssize_t)size || errno == EPIPE);
+}
+
 void fake_zebra_send(struct fake_zebra *z, const void *data, size_t size)
 {
 	bool cut = z->close_after >= 0 && z->n_sent + (long)size >= z->close_after;
@@ -93,7 +102,11 @@ void fake_zebra_send(struct fake_zebra *z, const void *data, size_t size)
 	if (cut)
 		size = (size_t)(z->close_after - z->n_sent);
 	z->n_sent += (long)size;
-	assert(send(z->fd, data, size, MSG_NOSIGNAL) == (ssize_t)size || errno == EPIPE);
+	assert(size <= sizeof(z->out) - z->out_size);
+	memcpy(z->out + z->out_size, data, size);
+	z->out_size += size;
+	if (cut || !z->reads)
+		flush(z);
 	if (cut)
 		fake_zebra_hang_up(z);
 }
@@ -105,6 +118,7 @@ void fake_zebra_hang_up(struct fake_zebra *z)
 	loop_io_stop(&z->io);
 	close(z->fd);
 	z->fd = -1;
+	z->out_size = 0;
 }
 
 static void send_writer(struct fake_zebra *z, const struct writer *w)
@@ -216,11 +230,21 @@ static void subscribe(struct fake_zebra *z, struct reader body)
 	}
 }
 
+static void unsubscribe(struct fake_zebra *z, struct reader body)
+{
+	uint8_t afi;
+
+	if (rd_u8(&body, &afi))
+		z->subscribed[afi == 2] = false;
+}
+
 void fake_zebra_notify(struct fake_zebra *z, enum wire_note note, const struct prefix *prefix)
 {
 	uint8_t data[64];
 	struct writer w = writer_over(data, sizeof(data));
 
+	if (z->mute_notes)
+		return;
 	write_notify(&w, z->release, z->vrf_name ? z->vrf : 0, note, prefix);
 	send_writer(z, &w);
 }
@@ -327,6 +351,8 @@ static void take(struct fake_zebra *z, const struct wire_frame *frame)
 		answer_router_id(z, frame->vrf);
 	else if (frame->command == release_fact(r, MSG_REDISTRIBUTE_ADD))
 		subscribe(z, frame->body);
+	else if (frame->command == release_fact(r, MSG_REDISTRIBUTE_DELETE))
+		unsubscribe(z, frame->body);
 	else if (frame->command == release_fact(r, MSG_ROUTE_ADD))
 		take_route(z, frame, true);
 	else if (frame->command == release_fact(r, MSG_ROUTE_DELETE))
@@ -355,8 +381,11 @@ static void on_io(struct loop_io *io, uint32_t ready)
 	}
 	z->in_size += (size_t)n;
 	r = reader_over(z->in, z->in_size);
+	z->reads = true;
 	while (z->fd >= 0 && wire_next(&r, &frame) == 0)
 		take(z, &frame);
+	z->reads = false;
+	flush(z);
 	z->in_size = rd_left(&r);
 	memmove(z->in, r.pos, z->in_size);
 }

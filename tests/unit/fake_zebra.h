@@ -12,9 +12,10 @@
 #include "release.h"
 #include "wire.h"
 
-#define FAKE_N_ROUTES   64
+#define FAKE_N_ROUTES   512
 #define FAKE_N_COMMANDS 32768
 #define FAKE_IN_MAX     65536
+#define FAKE_OUT_MAX    131072
 
 struct fake_route {
 	struct wire_kind kind;
@@ -40,12 +41,18 @@ struct fake_zebra {
 	bool deaf;            /* does not even read */
 	bool chatty;          /* unsolicited messages before each answer */
 	bool mute_feed;       /* does not tell what it selects */
+	bool mute_notes;      /* notifies nobody, or another client */
 	long close_after;     /* closes when it has sent so many octets; -1: never */
 	uint16_t error;       /* the number of its ERROR; 0: as the release has it */
 	const char *greeting; /* sent on accept, before anything else */
 
 	uint8_t in[FAKE_IN_MAX];
 	size_t in_size;
+	/* All answers to what was read at a time are one write: of many small ones the socket takes
+	 * fewer. */
+	uint8_t out[FAKE_OUT_MAX];
+	size_t out_size;
+	bool reads;
 	long n_sent;
 	bool subscribed[2]; /* IPv4, IPv6 */
 	uint8_t feed_type;

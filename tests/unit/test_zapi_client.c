@@ -9,6 +9,7 @@
 #include <cosmolet/zapi.h>
 
 #include "fake_zebra.h"
+#include "table.h"
 
 static struct loop *loop;
 static struct fake_zebra *zebra;
@@ -678,6 +679,126 @@ START_TEST(a_thousand_routes_are_one_write)
 }
 END_TEST
 
+/* Of our own routes: zebra has no feed to write meanwhile, and all of it again afterwards. */
+START_TEST(a_burst_does_without_the_feed)
+{
+	uint16_t off = release_fact(RELEASE_8_2, MSG_REDISTRIBUTE_DELETE);
+	uint16_t on = release_fact(RELEASE_8_2, MSG_REDISTRIBUTE_ADD);
+
+	start(RELEASE_8_2, ZAPI_OPENFABRIC);
+	turn(20);
+	set_many(200); /* no burst */
+	turn(20);
+	ck_assert_uint_eq(status().n_redistributed, 200);
+	ck_assert_uint_eq(fake_zebra_told(zebra, off), 0);
+	ck_assert_uint_eq(fake_zebra_told(zebra, on), 2);
+
+	zebra->mute_notes = _i; /* silence ends it as well */
+	set_many(500);
+	turn(20);
+	ck_assert_uint_eq(fake_zebra_told(zebra, off), 2);
+	ck_assert_uint_eq(fake_zebra_told(zebra, on), _i ? 2 : 4);
+	for (int i = 0; i < 4 && fake_zebra_told(zebra, on) == 2; i++)
+		turn_clock(TABLE_SETTLE_MS);
+	turn(20);
+	ck_assert_uint_eq(status().n_redistributed, 500);
+	ck_assert_uint_eq(fake_zebra_told(zebra, on), 4);
+
+	/* From here on the feed tells again. */
+	fake_zebra_delete(zebra, &(struct prefix){AF_INET, 32, {10, 1, 0, 7}});
+	turn(20);
+	ck_assert_uint_eq(status().n_redistributed, 499);
+	expect_route("10.1.0.7/32", ZAPI_REJECTED);
+	ck_assert_uint_eq(status().failures[ZAPI_NOT_SELECTED], 1);
+	stop();
+}
+END_TEST
+
+/* The one of others' making that fell into a burst, and of which no notification told. */
+START_TEST(what_a_burst_hid_is_seen_after_it)
+{
+	start(RELEASE_8_2, ZAPI_OPENFABRIC);
+	turn(20);
+	set_many(100);
+	turn(20);
+	zebra->mute_notes = true;
+	set_many(500);
+	for (int i = 0; i < 20 && zebra->subscribed[0]; i++)
+		turn(1);
+	ck_assert(!zebra->subscribed[0]);
+	fake_zebra_delete(zebra, &(struct prefix){AF_INET, 32, {10, 1, 0, 7}});
+	ck_assert_uint_eq(status().failures[ZAPI_NOT_SELECTED], 0);
+	for (int i = 0; i < 4 && !zebra->subscribed[0]; i++)
+		turn_clock(TABLE_SETTLE_MS);
+	turn(20);
+	ck_assert_uint_eq(status().n_redistributed, 499);
+	expect_route("10.1.0.7/32", ZAPI_REJECTED);
+	stop();
+}
+END_TEST
+
+/* A zebra that does not even read is not silent: whatever it shows then would be out of date. */
+START_TEST(the_feed_waits_for_a_deaf_zebra)
+{
+	uint16_t on = release_fact(RELEASE_8_2, MSG_REDISTRIBUTE_ADD);
+
+	start(RELEASE_8_2, ZAPI_OPENFABRIC);
+	turn(20);
+	zebra->deaf = true;
+	set_many(500);
+	for (int i = 0; i < 8; i++)
+		turn_clock(TABLE_SETTLE_MS);
+	zebra->deaf = false;
+	zebra->mute_notes = true;
+	loop_io_want(&zebra->io, EPOLLIN);
+	turn(20);
+	ck_assert_uint_eq(
+		fake_zebra_told(zebra, release_fact(RELEASE_8_2, MSG_REDISTRIBUTE_DELETE)), 2);
+	ck_assert_uint_eq(fake_zebra_told(zebra, on), 2);
+	for (int i = 0; i < 4; i++)
+		turn_clock(TABLE_SETTLE_MS);
+	turn(20);
+	ck_assert_uint_eq(fake_zebra_told(zebra, on), 4);
+	ck_assert_uint_eq(status().n_redistributed, 500);
+	stop();
+}
+END_TEST
+
+/* Nor is it left for good where something is always under way, and zebra never silent. */
+START_TEST(a_burst_amid_changes_ends)
+{
+	start(RELEASE_8_2, ZAPI_OPENFABRIC);
+	turn(20);
+	zebra->mute_notes = true;
+	set_many(500);
+	turn(20);
+	ck_assert(!zebra->subscribed[0]);
+	for (uint32_t i = 0; i < 20 && !zebra->subscribed[0]; i++) {
+		set(A, 4711, i);
+		turn_clock(TABLE_SETTLE_MS);
+	}
+	turn(20);
+	ck_assert(zebra->subscribed[0]);
+	ck_assert_uint_eq(status().n_redistributed, 501);
+	ck_assert_uint_eq(status().route_failures, 0);
+	stop();
+}
+END_TEST
+
+/* Neither are static routes notified of, nor is there a burst of one route. */
+START_TEST(static_routes_keep_the_feed)
+{
+	start(RELEASE_8_2, ZAPI_STATIC);
+	turn(20);
+	set_many(500);
+	turn(20);
+	ck_assert_uint_eq(status().n_redistributed, 500);
+	ck_assert_uint_eq(
+		fake_zebra_told(zebra, release_fact(RELEASE_8_2, MSG_REDISTRIBUTE_DELETE)), 0);
+	stop();
+}
+END_TEST
+
 /* Of what changes while zebra does not read, only the last state is sent, and that once. */
 START_TEST(a_storm_is_one_message)
 {
@@ -937,6 +1058,11 @@ int main(void)
 	tcase_add_test(tcase, leftovers_are_shown_and_then_deleted);
 	tcase_add_test(tcase, a_deaf_zebra_costs_nothing);
 	tcase_add_test(tcase, a_thousand_routes_are_one_write);
+	tcase_add_loop_test(tcase, a_burst_does_without_the_feed, 0, 2);
+	tcase_add_test(tcase, what_a_burst_hid_is_seen_after_it);
+	tcase_add_test(tcase, the_feed_waits_for_a_deaf_zebra);
+	tcase_add_test(tcase, a_burst_amid_changes_ends);
+	tcase_add_test(tcase, static_routes_keep_the_feed);
 	tcase_add_test(tcase, a_storm_is_one_message);
 	tcase_add_test(tcase, malformed_messages_are_counted_and_skipped);
 	tcase_add_test(tcase, a_route_by_source_is_another_one);

@@ -819,6 +819,128 @@ START_TEST(a_delete_followed_by_an_add_is_no_loss)
 }
 END_TEST
 
+/* Without the feed, in a burst: the notifications are all there is. */
+START_TEST(notifications_alone)
+{
+	setup_learned(ZAPI_OPENFABRIC);
+	want(A, 1, 5);
+	want(B, 1, 5);
+	expect_orders("+" A " 1 5 +" B " 1 5 ");
+	seen(A, 1, 5);
+	seen(B, 1, 5);
+	expect_news(A " redistributed " B " redistributed ");
+
+	table_feed_end(&table);
+	notified(WIRE_INSTALLED, A); /* sent again as it was */
+	expect_news("");
+	want(A, 2, 5);
+	expect_orders("+" A " 2 5 ");
+	expect_news(A " pending ");
+	notified(WIRE_INSTALLED, A);
+	expect_news(A " installed ");
+	unwant(B);
+	expect_orders("-" B " 5 ");
+	expect_news(B " withdrawing ");
+	notified(WIRE_REMOVED, B);
+	expect_news(B " gone ");
+	want(C, 1, 5);
+	expect_orders("+" C " 1 5 ");
+	notified(WIRE_INSTALLED, C);
+	expect_news(C " installed ");
+	notified(WIRE_BETTER_ADMIN_WON, C);
+	expect_reason("better route");
+
+	table_feed_begin(&table);
+	seen(A, 2, 5);
+	expect_news(A " redistributed ");
+	table_feed_complete(&table, now);
+	expect_news("");
+	unseen(A);
+	expect_reason("does not select");
+	table_deinit(&table);
+}
+END_TEST
+
+/* What the feed shows no more when it is back was lost meanwhile. */
+START_TEST(what_is_not_shown_again_is_gone)
+{
+	setup_learned(ZAPI_OPENFABRIC);
+	want(A, 1, 5);
+	want(B, 1, 5);
+	expect_orders("+" A " 1 5 +" B " 1 5 ");
+	seen(A, 1, 5);
+	seen(B, 1, 5);
+	seen(C, 1, 5); /* a left-over */
+	expect_news(A " redistributed " B " redistributed ");
+	table_feed_end(&table);
+	table_feed_begin(&table);
+	seen(A, 1, 5);
+	expect_news("");
+	ck_assert_uint_eq(table.counts[COUNT_LEFTOVERS], 1);
+	table_feed_complete(&table, now);
+	expect_reason("does not select");
+	expect_news("");
+	ck_assert_uint_eq(table.counts[COUNT_REDISTRIBUTED], 1);
+	ck_assert_uint_eq(table.counts[COUNT_LEFTOVERS], 0);
+	ck_assert_uint_eq(table.n_feed, 1);
+	table_deinit(&table);
+}
+END_TEST
+
+/* But not what is under way: zebra may have deleted it, and not selected it anew yet. */
+START_TEST(what_is_under_way_is_not_gone)
+{
+	setup_learned(ZAPI_OPENFABRIC);
+	want(A, 1, 5);
+	expect_orders("+" A " 1 5 ");
+	seen(A, 1, 5);
+	expect_news(A " redistributed ");
+	table_feed_end(&table);
+	unwant(A);
+	expect_orders("-" A " 5 ");
+	want(A, 1, 5);
+	expect_orders("+" A " 1 5 ");
+	expect_news(A " pending ");
+	n_barriers = 1;
+	ck_assert(!settle_after(TABLE_SETTLE_MS)); /* the deletion is not waited for any more */
+	expect_news(A " redistributed ");
+	want(A, 2, 5);
+	expect_orders("+" A " 2 5 ");
+	table_feed_begin(&table);
+	table_feed_complete(&table, now);
+	expect_news(A " pending ");
+	ck_assert_uint_eq(table.n_failures, 0);
+	seen(A, 2, 5);
+	expect_news(A " redistributed ");
+	n_barriers = 0;
+	table_deinit(&table);
+}
+END_TEST
+
+/* zebra may have selected a route without a word; that it did not only the feed can show. */
+START_TEST(silence_without_the_feed_means_nothing)
+{
+	setup_learned(ZAPI_OPENFABRIC);
+	table_feed_end(&table);
+	want(A, 1, 5);
+	expect_orders("+" A " 1 5 ");
+	expect_news(A " pending ");
+	n_barriers = 1;
+	for (int i = 0; i < 50; i++) {
+		ck_assert(settle_after(TABLE_SETTLE_MS));
+		expect_news("");
+	}
+	table_feed_begin(&table);
+	table_feed_complete(&table, now);
+	ck_assert(settle_after(TABLE_SETTLE_MS));
+	expect_news("");
+	ck_assert(settle_after(TABLE_SETTLE_MS));
+	expect_reason("does not select");
+	n_barriers = 0;
+	table_deinit(&table);
+}
+END_TEST
+
 /* zebra has read it and has nothing to do: two looks tell. While it is busy, ten seconds do. */
 START_TEST(silence_is_told_after_a_while)
 {
@@ -1099,6 +1221,10 @@ int main(void)
 	tcase_add_test(tcase, hidden_static_routes_are_sent_again_when_staticd_left);
 	tcase_add_test(tcase, a_lost_own_route_is_sent_again_when_removed);
 	tcase_add_test(tcase, a_delete_followed_by_an_add_is_no_loss);
+	tcase_add_test(tcase, notifications_alone);
+	tcase_add_test(tcase, what_is_not_shown_again_is_gone);
+	tcase_add_test(tcase, what_is_under_way_is_not_gone);
+	tcase_add_test(tcase, silence_without_the_feed_means_nothing);
 	tcase_add_test(tcase, silence_is_told_after_a_while);
 	tcase_add_test(tcase, what_is_rejected_is_sent_again);
 	tcase_add_test(tcase, of_a_storm_only_the_end_is_sent);

@@ -30,6 +30,7 @@ enum message {
 	RESTART_COMPLETE,
 	RESTART_OFF,
 	REDISTRIBUTE_ADD,
+	REDISTRIBUTE_DELETE,
 	ADD_BLACKHOLE,
 	ADD_LO_IPV6,
 	ROUTER_ID_ADD,
@@ -54,6 +55,7 @@ static void write_message(struct writer *w, enum message message, enum release r
 	case RESTART_COMPLETE: wire_write_restart_complete(w, r, 0, AF_INET); break;
 	case RESTART_OFF: wire_write_restart_off(w, r, 0); break;
 	case REDISTRIBUTE_ADD: wire_write_redistribute_add(w, r, &kind, AF_INET); break;
+	case REDISTRIBUTE_DELETE: wire_write_redistribute_delete(w, r, &kind, AF_INET6); break;
 	case ADD_BLACKHOLE: wire_write_route_add(w, r, &kind, &ipv4); break;
 	case ADD_LO_IPV6: wire_write_route_add(w, r, &lo, &ipv6); break;
 	case ROUTER_ID_ADD: wire_write_router_id_add(w, r, 7); break;
@@ -96,6 +98,8 @@ static const struct {
 	/* AFI, type, instance */
 	{REDISTRIBUTE_ADD, RELEASE_7_5, RELEASE_9_1, "000efe0600000000000b 01 1a 0000"},
 	{REDISTRIBUTE_ADD, RELEASE_10_0, RELEASE_10_7, "000efe0600000000000c 01 1b 0000"},
+	{REDISTRIBUTE_DELETE, RELEASE_7_5, RELEASE_9_1, "000efe0600000000000c 02 1a 0000"},
+	{REDISTRIBUTE_DELETE, RELEASE_10_0, RELEASE_10_7, "000efe0600000000000d 02 1b 0000"},
 	/*
 	 * type, instance, flags, message bits (nexthop, distance, metric, tag), SAFI, family,
 	 * length, address; one nexthop: VRF, type, flags, what it is; distance, metric, tag
