@@ -182,8 +182,8 @@ const struct key keys[] = {
 	{"frr.socket_path", STRING, AT(frr_socket_path), "/var/run/frr/zserv.api", NULL, 0, 0,
 		"zebra's ZAPI socket, or the directory that holds `zserv.api`."},
 	{"frr.stale_seconds", INTEGER, AT(frr_stale_seconds), "300", NULL, 1, 86400,
-		"How long zebra keeps our routes when we are gone (all words but `static` and "
-		"`connected`)."},
+		"How long zebra keeps our routes when we are gone (all words but `static`, "
+		"`table-direct` and `connected`)."},
 	{"frr.verify_bgp", CHOICE, AT(frr_verify_bgp), "off", "off on", 0, 0,
 		"Whether bgpd is asked to which neighbours it really advertises our addresses, and "
 		"how those are: over its vty socket beside zebra's, with nothing but `show`. Shown "
