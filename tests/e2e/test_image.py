@@ -31,7 +31,7 @@ CONTAINERFILE = CONTAINER / 'Containerfile'
 SBOM = CONTAINER / 'sbom'
 REVISION = '0123456789ab'
 NET_ADMIN = 1 << 12
-BUILD_ONLY = {'check', 'git', 'ca-certificates'}  # of tests/setup build: for the tests
+BUILD_ONLY = {'check', 'git', 'ca-certificates', 'iproute2', 'python3-yaml'}  # of tests/setup build: for the tests
 
 
 def run(*argv: str | Path) -> str:
