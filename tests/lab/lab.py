@@ -13,6 +13,7 @@ import argparse
 import bisect
 import calendar
 import contextlib
+import functools
 import json
 import os
 import re
@@ -50,6 +51,7 @@ class ReleaseMissing(Exception):
     """This mirror cannot give that release of FRR now."""
 
 
+@functools.cache
 def frr_root(release: str) -> Path:
     """The root directory of a release, built on first use."""
     done = subprocess.run([HERE / 'frr-root', release], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
