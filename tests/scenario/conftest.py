@@ -6,7 +6,8 @@ from typing import Iterator
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'lab'))
-from fixtures import cosmolet, lab, others_have_theirs, pytest_runtest_makereport, tmp_path  # noqa: E402, F401
+from fixtures import (cosmolet, lab, others_have_theirs, pytest_collection_modifyitems,  # noqa: E402, F401
+                      pytest_runtest_makereport, pytest_xdist_make_scheduler, tmp_path)
 from fake_api import Certificates  # noqa: E402
 from lab import Lab  # noqa: E402
 from sandbox import public_directory  # noqa: E402
