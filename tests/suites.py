@@ -6,6 +6,7 @@ cannot report themselves (a crash, a timeout, a suite without a single test, a s
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -86,13 +87,13 @@ class Suite:
         else:
             self.count(name, is_good(case))
 
-    def read_meson(self, logs: Path) -> None:
+    def read_meson(self, log: Path) -> None:
         """Takes over meson's two reports: each result that a program printed is in the XML, but how it ended is not."""
-        report = ET.parse(logs / 'testlog.junit.xml')
+        report = ET.parse(log.with_suffix('.junit.xml'))
         cases = [case for case in report.iter('testcase') if '.' in case.get('classname', '')]
         for case in cases:
             self.read_case(case)
-        for line in (logs / 'testlog.json').read_text().splitlines():
+        for line in log.with_suffix('.json').read_text().splitlines():
             test = json.loads(line)
             name, result = test['name'].rpartition(' / ')[2], test['result']
             printed = [case for case in cases if case.get('classname') == f'cosmolet.{test["name"]}']
@@ -114,6 +115,7 @@ class Children:
     def __init__(self, temporary: Path) -> None:
         self.environment = {**os.environ, 'TMPDIR': str(temporary),
                             'PYTHONUNBUFFERED': '1', 'PYTHONDONTWRITEBYTECODE': '1',
+                            'CK_TIMEOUT_MULTIPLIER': '4',  # check's limits are for what hangs, not for a busy machine
                             'ASAN_OPTIONS': 'detect_stack_use_after_return=1:strict_string_checks=1',
                             'UBSAN_OPTIONS': 'halt_on_error=1:print_stacktrace=1'}
         self._running: dict[subprocess.Popen[Any], signal.Signals] = {}
@@ -171,6 +173,13 @@ class Children:
             return False
 
 
+@dataclass
+class MesonTest:
+    name: str
+    child: subprocess.Popen[Any]
+    log: Path  # without what its reports end with
+
+
 class Run:
     def __init__(self, arguments: argparse.Namespace, temporary: Path) -> None:
         self.arguments = arguments
@@ -181,6 +190,7 @@ class Run:
         self.limit = 6 * 3600 if arguments.long else 2400
         self.suites: list[Suite] = []
         self.prepared: dict[str, bool] = {}
+        self.tidying: MesonTest | None = None
 
     # The suites, in the order in which they run.
 
@@ -188,6 +198,8 @@ class Run:
         self.prepare('build', suite)
         if self.prepare('build-clang', suite, needs_targets=False):
             self.meson(suite, 'build-clang', ['lint'])
+            # clang-tidy needs a processor, and nothing else. The others mostly wait: it takes what they leave.
+            self.tidying = self.start_meson('build-clang', 'tidy', ['tidy'], '--timeout-multiplier=0', behind=True)
 
     def unit(self, suite: Suite) -> None:
         if self.prepare('build', suite):
@@ -247,6 +259,12 @@ class Run:
         if self.prepare('build', suite):
             self.pytest(suite, 'bench', at_once=() if self.arguments.long else TWO)  # the short form only shows that they run
 
+    def tidy(self, suite: Suite) -> None:
+        """The end of what lint has begun."""
+        if self.tidying:
+            self.finish_meson(suite, self.tidying)
+            print((self.temporary / 'tidy.log').read_text(errors='replace'))
+
     # What they are made of.
 
     def run_suite(self, name: str) -> None:
@@ -293,19 +311,28 @@ class Run:
         return code == 0
 
     def meson(self, suite: Suite, build: str, names: list[str], *options: str) -> None:
-        logs = REPOSITORY / build / 'meson-logs'
-        for old in logs.glob('testlog*'):
+        self.finish_meson(suite, self.start_meson(build, 'testlog', names, *options))
+
+    def start_meson(self, build: str, base: str, names: list[str], *options: str, behind: bool = False) -> MesonTest:
+        """behind: only when a processor is idle, and quietly."""
+        log = REPOSITORY / build / 'meson-logs' / base
+        for old in log.parent.glob(f'{base}*'):
             old.unlink()
-        argv = ['meson', 'test', '-C', build, '--no-rebuild', '--print-errorlogs', *options]
-        child = self.children.start([*argv, *(f'--suite={name}' for name in names)])
+        argv = [*(('chrt', '--idle', '0') if behind else ()), 'meson', 'test', '-C', build, '--no-rebuild', '--print-errorlogs',
+                f'--logbase={base}', *options, *(f'--suite={name}' for name in names)]
+        with contextlib.ExitStack() as stack:
+            output = stack.enter_context((self.temporary / f'{base}.log').open('wb')) if behind else None
+            return MesonTest(f'meson test {" ".join(names)}', self.children.start(argv, output=output), log)
+
+    def finish_meson(self, suite: Suite, test: MesonTest) -> None:
         failed = len(suite.failed)
-        code = self.children.wait(child, self.limit)
-        if (logs / 'testlog.junit.xml').exists():
-            suite.read_meson(logs)
+        code = self.children.wait(test.child, self.limit)
+        if test.log.with_suffix('.junit.xml').exists():
+            suite.read_meson(test.log)
         elif code == 0:
-            suite.count(f'meson test {" ".join(names)}', False, 'it ran no test')
+            suite.count(test.name, False, 'it ran no test')
         # Meson's exit code counts.
-        self.check_end(suite, f'meson test {" ".join(names)}', code, code is not None and len(suite.failed) > failed)
+        self.check_end(suite, test.name, code, code is not None and len(suite.failed) > failed)
 
     def pytest(self, suite: Suite, room: str, build: str = 'build', expression: str = '', at_once: tuple[str, ...] = (),
                **environment: str) -> None:
@@ -383,10 +410,11 @@ def parse_arguments() -> argparse.Namespace:
 
 def wanted(arguments: argparse.Namespace) -> list[str]:
     if arguments.only:
-        return [name for name in SUITES if name in arguments.only]
-    benches = list((REPOSITORY / 'tests' / 'bench').glob('test_*.py'))
-    return [name for name in SUITES
-            if not (arguments.quick and name in NOT_QUICK) and (name != 'bench' or benches)]
+        names = [name for name in SUITES if name in arguments.only]
+    else:
+        benches = list((REPOSITORY / 'tests' / 'bench').glob('test_*.py'))
+        names = [name for name in SUITES if not (arguments.quick and name in NOT_QUICK) and (name != 'bench' or benches)]
+    return [*names, 'tidy'] if 'lint' in names else names
 
 
 def give_back() -> None:
