@@ -1,13 +1,16 @@
-"""The cluster of these tests: what authors of services, controllers and the kubelet of a node would write."""
+"""The cluster of these tests: what authors of services, controllers and the kubelet of a node would write, and what follows."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Iterable
+import signal
+import time
+from typing import Any, Callable, Iterable
 
-from cosmolet import NODE
+from cosmolet import NODE, Cosmolet
 from kube import KubeApi
-from lab import OPERATOR_ROUTES, Lab
+from lab import COMMUNITY, OPERATOR_ROUTES, Lab
+from sandbox import wait_until
 
 POD_IPS = ('192.0.2.200', 'fd00:244::200')
 OUR_PROTOCOL = '237'  # of the local routes that carry our addresses
@@ -74,3 +77,70 @@ def operator_state(lab: Lab) -> Any:
     table = lab.tor.table()
     return ({p: table.get(p) for p in OPERATOR_ROUTES}, lab.node.vtysh('show running-config'),
             sorted((a['local'], a['prefixlen']) for a in lab.node.addresses('lo')))
+
+
+def changes(lab: Lab, kind: str, then: set[str], difference: set[str], act: Callable[[], Any]) -> None:
+    """The action leads to that table at the ToR, and to not one update more than the difference takes."""
+    mark = time.time()
+    act()
+    lab.tor.wait_for(then)
+    assert only(lab, mark, kind, difference), lab.tor.events(mark)
+
+
+def only(lab: Lab, mark: float, kind: str, some: set[str]) -> bool:
+    """Whether that is all that the ToR heard since."""
+    return sorted((e.kind, e.prefix) for e in lab.tor.events(mark)) == sorted((kind, p) for p in some)
+
+
+def leaves_and_returns(lab: Lab, everything: set[str], some: set[str], down: Callable[[], Any], up: Callable[[], Any]) -> None:
+    changes(lab, 'withdraw', everything - some, some, down)
+    wait_until(lambda: not bound(lab) & {p.split('/')[0] for p in some}, 5, f'{sorted(some)[:4]} to be unbound')
+    changes(lab, 'announce', everything, some, up)
+
+
+def whole_way(lab: Lab, kube: KubeApi, daemon: Cosmolet, everything: set[str]) -> None:
+    """From the API server to the far end of BGP, of what populate() has made: the same for the binary and for the image.
+
+    Announced, asked, withdrawn and announced again, killed and stopped without anybody noticing; at the end it runs.
+    """
+    one = prefixes(1) & everything
+    address = sorted(one)[0].split('/')[0]
+    daemon.start()
+    table = lab.tor.wait_for(everything)
+    assert {route.communities for route in table.values()} == {frozenset({COMMUNITY})}
+    assert bound(lab) == {prefix.split('/')[0] for prefix in everything}
+
+    settled = lambda: daemon.status()['states']['announced'] == len(everything)  # noqa: E731
+    wait_until(settled, 5, 'zebra to confirm them', explain=daemon.tail)
+
+    # What it says of itself, over HTTP and by the commands of its operator.
+    status = json.loads(daemon.ask('status', '-o', 'json').stdout)
+    assert (status['node'], status['problems'], status['states']['announced']) == (NODE, [], len(everything))
+    assert (status['zebra']['connected'], status['kubernetes']['synced']) == (True, True)
+    assert f'\n{address} ' in daemon.ask('status').stdout
+    done = daemon.ask('why', address)
+    assert done.returncode == 0 and f'{address} is announced' in done.stdout, done
+    assert daemon.ask('why', '192.0.2.123').returncode == 1, 'unknown'
+    counts = {**dict.fromkeys(('vips{state="announced"}', 'routes_redistributed', 'addresses_bound'), len(everything)),
+              'zapi_connected': 1, 'synced': 1}
+    assert {name: daemon.metric(name) for name in counts} == counts
+
+    # One pod fails: exactly its addresses leave, and nothing else is even updated.
+    changes(lab, 'withdraw', everything - one, one, lambda: set_ready(kube, 'p1', False))
+    wait_until(lambda: not bound(lab) & {prefix.split('/')[0] for prefix in one}, 5, f'{one} to be unbound')
+    assert f'{address} is down' in (text := daemon.ask('why', address).stdout) and 'p1: not Ready' in text, text
+    assert daemon.metric('vips{state="announced"}') == len(everything - one)
+    changes(lab, 'announce', everything, one, lambda: set_ready(kube, 'p1', True))
+
+    wait_until(settled, 5, 'zebra to confirm it', explain=daemon.tail)
+
+    # Killed, or stopped, and started again: the ToR notices nothing.
+    states = daemon.states()
+    mark = time.time()
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        assert (daemon.stop(number) == 0) == (number == signal.SIGTERM)
+        daemon.start()
+        daemon.wait_states(states)
+    time.sleep(1)  # for what must not come
+    assert lab.tor.events(mark) == []
+    assert bound(lab) == {prefix.split('/')[0] for prefix in everything}

@@ -117,6 +117,9 @@ class ContainerPod(Pod):
         return self.node.run([*self.beside(container), *self.runtime, 'exec', *environment, self.id_of(container), *argv],
                              input=stdin, check=False)
 
+    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.run_inside('cosmolet', *arguments)
+
     def variables(self, container: dict[str, Any]) -> dict[str, str]:
         return {'PATH': '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', **self.kube.environment,
                 **{each['name']: self._value(each) for each in container.get('env', [])}}

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
-from cluster import SLICES, apply, bound, operator_state, pod, populate, prefixes, service, set_ready, slice_of, v4, v6
+from cluster import (SLICES, apply, bound, changes, leaves_and_returns, only, operator_state, pod, populate, prefixes, service,
+                     set_ready, slice_of, v4, v6, whole_way)
 from cosmolet import NODE, Cosmolet
 from kube import RULES, KubeApi, ServiceAccount
-from lab import COMMUNITY, OPERATOR_COMMUNITY, OPERATOR_ROUTES, Lab
+from lab import OPERATOR_COMMUNITY, OPERATOR_ROUTES, Lab
 from sandbox import connect, wait_until
 
 N = 100
@@ -65,16 +66,9 @@ def test_the_whole_way(start: Start, kube: KubeApi, frr_release: str) -> None:
     for name in ('dual', 'external', 'elsewhere'):
         set_ready(kube, name)
     everything = prefixes(*range(N)) | {'10.96.9.1/32', 'fd00:96::91/128', '10.96.9.2/32', '198.18.9.2/32'}
-    daemon.start()
-    table = lab.tor.wait_for(everything)
-    assert {route.communities for route in table.values()} == {frozenset({COMMUNITY})}
-    assert bound(lab) == {prefix.split('/')[0] for prefix in everything}
+    whole_way(lab, kube, daemon, everything)
     reasons = {a['address']: a['reason'] for a in daemon.status()['addresses'] if a['state'] != 'announced'}
     assert reasons == {'10.96.0.1': 'api_server', '203.0.113.2': 'not_allowed', '10.96.9.3': 'no_pods'}
-
-    # One pod fails: exactly its addresses leave, and nothing else is even updated.
-    flip = lambda ready: set_ready(kube, 'p7', ready)  # noqa: E731
-    leaves_and_returns(lab, everything, prefixes(7), lambda: flip(False), lambda: flip(True))
 
     # A pod is deleted; a new one takes its place.
     leaves_and_returns(lab, everything, prefixes(8), lambda: kube.delete('pods', 'p8'),
@@ -101,35 +95,7 @@ def test_the_whole_way(start: Start, kube: KubeApi, frr_release: str) -> None:
     changes(lab, 'withdraw', everything - prefixes(5), prefixes(5), lambda: kube.delete('services', 's5'))
     wait_until(lambda: not bound(lab) & {v4(5), v6(5)}, 5, 's5 to be unbound')
     assert daemon.get(f'/why?q={v4(5)}')[0] == 404
-
-    # Killed, and started again: the ToR notices nothing.
-    states = daemon.states()
-    mark = time.time()
-    daemon.kill()
-    daemon.start()
-    daemon.wait_states(states)
-    time.sleep(1)  # for what must not come
-    assert lab.tor.events(mark) == []
     assert operator_state(lab) == before
-
-
-def changes(lab: Lab, kind: str, then: set[str], difference: set[str], act: Callable[[], Any]) -> None:
-    """The action leads to that table at the ToR, and to not one update more than the difference takes."""
-    mark = time.time()
-    act()
-    lab.tor.wait_for(then)
-    assert only(lab, mark, kind, difference), lab.tor.events(mark)
-
-
-def only(lab: Lab, mark: float, kind: str, some: set[str]) -> bool:
-    """Whether that is all that the ToR heard since."""
-    return sorted((e.kind, e.prefix) for e in lab.tor.events(mark)) == sorted((kind, p) for p in some)
-
-
-def leaves_and_returns(lab: Lab, everything: set[str], some: set[str], down: Callable[[], Any], up: Callable[[], Any]) -> None:
-    changes(lab, 'withdraw', everything - some, some, down)
-    wait_until(lambda: not bound(lab) & {p.split('/')[0] for p in some}, 5, f'{sorted(some)[:4]} to be unbound')
-    changes(lab, 'announce', everything, some, up)
 
 
 def by_service_account(kube: KubeApi) -> dict[str, str]:

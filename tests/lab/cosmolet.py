@@ -88,6 +88,10 @@ class Cosmolet:
         """A cosmolet command, run beside the daemon."""
         return self.node.run([*self.wrapper, *self.confined, str(self.binary), *arguments], check=False, env=self.environment)
 
+    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A question that its operator puts to the running daemon, by a command."""
+        return self.command(*arguments, '--config', str(self.config))
+
     def get(self, path: str, method: str = 'GET') -> tuple[int, str]:
         """Asks the daemon over HTTP; (0, '') if it does not answer."""
         if self.process is None or self.process.poll() is not None:
