@@ -442,14 +442,16 @@ def test_sent_away(server: KubeApi, strict: str) -> None:
     probe = Probe(server, server.service_account().kubeconfig, servers=[strict])
     for stream in ('services', 'pods', 'nodes'):
         probe.wait_for(f'up {stream}', 30)
-    begin = len(probe.lines)
+    time.sleep(2)  # a connection that has been sent away and carries nothing ends after one second
+    begin, before = len(probe.lines), set(established(probe))
     for i in range(600):  # a list and a watch each
         since = len(probe.lines)
         probe.say(f'slices default/s{i % 2 + 1}')
         probe.wait_for('up endpointslices', 5, since)
-        if i % 10 == 9 and len(peers(probe)) > 1:
+        if i % 10 == 9 and set(established(probe)) - before:
             break
-    assert len(peers(probe)) == 2
+    wait_until(lambda: connections(probe) == len(before) + 1, 10, 'one more connection')
+    assert before < set(established(probe))
     probe.say('slices default/s1')
     server.request('PATCH', f'{SERVICES}/s0', {'metadata': {'labels': {'after': 'goaway'}}})
     converges(server, probe, slices=True, timeout=5)
@@ -576,13 +578,17 @@ def test_through_a_proxy(server: KubeApi) -> None:
 
 
 def connections(probe: Probe) -> int:
-    return len(peers(probe))
+    return len(established(probe))
+
+
+def established(probe: Probe) -> list[tuple[str, str]]:
+    """Its connections: from where, and where they lead."""
+    lines = execute(probe.namespace, 'ss', '--no-header', '--tcp', '--numeric', 'state', 'established').splitlines()
+    return [(local, peer) for _, _, local, peer, *_ in map(str.split, lines)]
 
 
 def peers(probe: Probe) -> list[str]:
-    """Where its connections lead, one by one."""
-    lines = execute(probe.namespace, 'ss', '--no-header', '--tcp', '--numeric', 'state', 'established').splitlines()
-    return [line.split()[3] for line in lines]
+    return [peer for _, peer in established(probe)]
 
 
 def test_over_http_1(server: KubeApi) -> None:

@@ -98,11 +98,13 @@ class Person:
             if select.select([self.terminal], [], [], 0.1)[0]:
                 self.seen += os.read(self.terminal, 65536).decode()
 
-    def wait_end(self) -> int:
+    def wait_end(self, timeout: float = 30) -> int:
+        deadline = time.monotonic() + timeout
         with contextlib.suppress(OSError):
-            while os.read(self.terminal, 65536):
-                pass
-        os.close(self.terminal)
+            while time.monotonic() < deadline:
+                if select.select([self.terminal], [], [], 0.1)[0] and not os.read(self.terminal, 65536):
+                    break
+        os.close(self.terminal)  # which ends it, if nothing else has
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 

@@ -263,8 +263,10 @@ def slow_readers(daemon: Cosmolet, network: Lab, size: int) -> None:
             with inside(daemon.node.namespace):
                 s = held.enter_context(socket.socket())
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            s.settimeout(20)
             s.connect(('127.0.0.1', 9474))
             s.sendall(b'GET /status HTTP/1.1\r\nHost: x\r\n\r\n')
+            assert s.recv(1, socket.MSG_PEEK)  # one by one: a queue on a slow machine would be sent away
         for wanted in ([], [pod('web-1', 'web')]):
             assert daemon.get('/livez')[0] == 200
             daemon.manifest('web', service('web', [V4]), *wanted)
