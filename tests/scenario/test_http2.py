@@ -61,6 +61,7 @@ class Http2Api:
             while True:
                 plain, _ = self.listener.accept()
                 self.connections.append(Connection(self, self.context.wrap_socket(plain, server_side=True)))
+                self.connections[-1].serve()
 
     def list_of(self, resource: str) -> bytes:
         octets = json.dumps({'kind': 'List', 'metadata': {'resourceVersion': '1000'}, 'items': self.objects[resource]}).encode()
@@ -93,6 +94,8 @@ class Connection:
         self.h2 = H2Connection(H2Configuration(client_side=False, header_encoding='utf-8'))
         self.h2.initiate_connection()
         self.flush()
+
+    def serve(self) -> None:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
