@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import Router
-from sandbox import connect, wait_until
+from sandbox import NotYet, connect, wait_until
 
 BINARY = Path(os.environ.get('COSMOLET', Path(__file__).resolve().parents[2] / 'build' / 'cosmolet'))
 # COSMOLET_SECCOMP=…/container/seccomp.json: it always runs under that profile.
@@ -105,17 +105,23 @@ class Cosmolet:
                 return answer.status, answer.read().decode()
         return 0, ''
 
+    def answer(self, path: str) -> str:
+        code, text = self.get(path)
+        if code != 200:
+            raise NotYet(f'{path}: {code} {text}\n{self.tail()}')
+        return text
+
     def status(self) -> dict[str, Any]:
-        return json.loads(self.get('/status')[1])
+        return json.loads(self.answer('/status'))
 
     def metric(self, sample: str) -> float:
         """One sample of /metrics, named as it stands there, but without the prefix."""
-        lines = self.get('/metrics')[1].splitlines()
+        lines = self.answer('/metrics').splitlines()
         return next(float(line.rpartition(' ')[2]) for line in lines if line.startswith(f'cosmolet_{sample} '))
 
     def total(self, name: str, label: str = '') -> float:
         """The sum of all samples of a metric, or of those with this label."""
-        lines = self.get('/metrics')[1].splitlines()
+        lines = self.answer('/metrics').splitlines()
         return sum(float(line.rpartition(' ')[2]) for line in lines if line.startswith(f'cosmolet_{name}{{') and label in line)
 
     def descriptors(self) -> int:

@@ -103,15 +103,27 @@ def run(argv: list[str]) -> str:
     return done.stdout
 
 
+class NotYet(Exception):
+    """There is no answer. Whoever waits for one asks again."""
+
+
 def wait_until(predicate: Any, timeout: float, what: str, interval: float = 0.02, explain: Any = None) -> Any:
-    """Returns the first true value of predicate(); after the timeout an exception says what was waited for."""
+    """Returns the first true value of predicate(); after the timeout an exception says what was waited for.
+
+    The last look begins after the timeout: one that began before may have been kept waiting itself.
+    """
     deadline = time.monotonic() + timeout
     while True:
-        value = predicate()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise TimeoutError(f'{what}: not within {timeout:g} s' + (f'\n{explain()}' if explain else ''))
+        late = time.monotonic() > deadline
+        with contextlib.suppress(NotYet):
+            value = predicate()
+            if value:
+                return value
+        if late:
+            words = ''
+            with contextlib.suppress(NotYet):
+                words = f'\n{explain()}' if explain else ''
+            raise TimeoutError(f'{what}: not within {timeout:g} s{words}')
         time.sleep(interval)
 
 
