@@ -190,6 +190,6 @@ def wait_received(lab: Lab, n: int, peer: str = NODE_V4, timeout: float = 600) -
 
 def wait_update(lab: Lab, mark: float, kind: str, prefix: str, timeout: float = 120) -> float:
     """When the ToR logged that update of the prefix, first after the mark."""
-    found = wait_until(lambda: [e for e in lab.tor.events(mark, [kind]) if e.prefix == prefix], timeout,
+    found = wait_until(lambda: [e for e in lab.tor.events(mark, [kind], all_of=False) if e.prefix == prefix], timeout,
                        f'{kind} of {prefix}', interval=0.002, explain=lab.tor.tail)
     return found[0].time

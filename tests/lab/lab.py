@@ -382,8 +382,15 @@ class Tor(Router):
         self._events: list[Event] = []
         self._log_offset = 0
 
-    def events(self, since: float = 0, kinds: Iterable[str] = ('announce', 'withdraw', 'up', 'down')) -> list[Event]:
-        """All that arrived since a time (as of time.time()), in order, repetitions included."""
+    def events(self, since: float = 0, kinds: Iterable[str] = ('announce', 'withdraw', 'up', 'down'), all_of: bool = True) -> list[Event]:
+        """All that arrived since a time (as of time.time()), in order, repetitions included.
+
+        What bgpd logs stays in its memory for a moment, unless it has to answer a new connection: which it need not for who only
+        waits for an event to come, and not all_of them.
+        """
+        if all_of:
+            with contextlib.suppress(OSError):  # it is not running
+                self.vty('bgpd', 'show version')
         self._read_log()
         first = bisect.bisect_left(self._events, since, key=lambda e: e.time)
         return [e for e in self._events[first:] if e.kind in kinds]
