@@ -12,6 +12,7 @@ import json
 import queue
 import ssl
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,12 +28,13 @@ RESOURCES = {'Service': 'services', 'Pod': 'pods', 'Node': 'nodes', 'EndpointSli
 
 @dataclass
 class Answer:
-    """Instead of what was asked for. With cut, the connection ends before the promised last octets."""
+    """Instead of what was asked for. With cut, the connection ends before the promised last octets; once: then all is well."""
 
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     cut: bool = False
+    once: bool = False
 
 
 def status(code: int, reason: str, message: str = 'scripted') -> bytes:
@@ -58,7 +60,7 @@ class FakeApi(ThreadingHTTPServer):
         self.watchers: dict[str, list[queue.Queue[bytes | None]]] = {resource: [] for resource in RESOURCES.values()}
         self.faults: dict[tuple[str, str], Answer] = {}
         self.page = 0  # so many objects of a list come at once; 0: all
-        self.requests: list[str] = []
+        self.asked: list[tuple[float, str]] = []  # when, and for what
         self.compressible: list[str] = []  # those of which the answer may be compressed
         self.connections = 0
         threading.Thread(target=self.serve_forever, kwargs={'poll_interval': 0.05}, daemon=True).start()
@@ -82,9 +84,16 @@ class FakeApi(ThreadingHTTPServer):
                 self.store[resource][name] = each
             self.send(resource, event(kind, each))
 
+    @property
+    def requests(self) -> list[str]:
+        return [path for _, path in self.asked]
+
+    def times(self, verb: str, resource: str = '') -> list[float]:
+        """When it was asked so."""
+        return [when for when, path in self.asked if ('watch=1' in path) == (verb == 'watch') and f'/{resource}' in path]
+
     def count(self, verb: str, resource: str = '') -> int:
-        """How often it was asked so."""
-        return sum(('watch=1' in path) == (verb == 'watch') and f'/{resource}' in path for path in self.requests)
+        return len(self.times(verb, resource))
 
     # How it misbehaves
 
@@ -136,14 +145,20 @@ class Handler(BaseHTTPRequestHandler):
         super().setup()
 
     def do_GET(self) -> None:
-        self.server.requests.append(self.path)
-        if 'gzip' in self.headers.get('Accept-Encoding', ''):
-            self.server.compressible.append(self.path)
         url = urlsplit(self.path)
         resource, query = url.path.rsplit('/', 1)[-1], parse_qs(url.query)
+        if resource == 'announcementpolicies':  # it knows none, and is asked for them now and then, whatever else goes on
+            self.say(Answer(404, status(404, 'NotFound'), {'Connection': 'close'}))
+            self.close_connection = True
+            return
+        self.server.asked.append((time.monotonic(), self.path))
+        if 'gzip' in self.headers.get('Accept-Encoding', ''):
+            self.server.compressible.append(self.path)
         verb = 'watch' if 'watch' in query else 'page' if 'continue' in query else 'list'
         fault = self.server.faults.get((resource, verb))
         if fault:
+            if fault.once:
+                del self.server.faults[resource, verb]
             self.say(fault)
         elif resource not in self.server.store:
             self.say(Answer(404, status(404, 'NotFound')))
