@@ -134,17 +134,16 @@ def test_what_it_shows(stage: Stage, browser: Browser) -> None:
 
     # A change arrives by itself, and stands in the timeline as one.
     stage.pod('web', False)
-    browser.wait('document.querySelector("#timeline li")?.innerText.includes("shop/web: 0 of 1 pods")')
-    assert '10.96.0.10 and 1 other' in browser.run('document.querySelector("#timeline li").innerText')
-    assert 'announced → down' in browser.run('document.querySelector("#timeline li").innerText')
+    wait_latest(browser, 'shop/web: 0 of 1 pods', '10.96.0.10 and 1 other', 'announced → down')
     stage.pod('web', True)
-    browser.wait('document.querySelector("#timeline li")?.innerText.includes("shop/web: 1 of 1 pods")')
+    wait_latest(browser, 'shop/web: 1 of 1 pods', '10.96.0.10 and 1 other', 'down → announced')
     assert browser.run('document.querySelectorAll("#spark rect").length') >= 4
     stage.keep('light')
     browser.prefer('dark')
     stage.keep('dark')
 
-    # The reason in full, as `cosmolet why` has it.
+    # The reason in full, as `cosmolet why` has it, when nothing changes any more but the seconds.
+    wait_until(lambda: 'it is advertised' in stage.daemon.get('/why?q=10.96.0.10')[1], 10, 'bgpd to advertise it again')
     browser.run('document.querySelector("#rows a").click()')
     browser.wait('document.getElementById("text").textContent.includes("shop/web")')
     shown, told = browser.run('document.getElementById("text").textContent'), stage.daemon.command('why', '10.96.0.10').stdout.strip()
@@ -159,6 +158,11 @@ def test_what_it_shows(stage: Stage, browser: Browser) -> None:
     assert browser.run('document.querySelector("#rows span.draining").textContent') == 'draining'
     stage.daemon.process.send_signal(signal.SIGUSR2)
     browser.wait('document.querySelectorAll("#rows span.draining").length == 0')
+
+
+def wait_latest(browser: Browser, *words: str) -> None:
+    """Until the first entry of the timeline has all of them: it is written anew while more is known."""
+    browser.wait(f'{json.dumps(words)}.every(words => document.querySelector("#timeline li")?.innerText.includes(words))')
 
 
 def test_the_terminal_shows_the_same(stage: Stage, browser: Browser) -> None:
