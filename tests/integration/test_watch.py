@@ -22,6 +22,8 @@ from lab import Lab
 from sandbox import wait_until
 
 WEB, DNS, TAKEN = '10.96.0.10', '10.96.0.53', '10.96.0.99'
+DRAWN = re.compile(r'.*\x1b\[7m[^\x1b]*\x1b\[0m\x1b\[K', re.S)  # to the end of a last line
+LEAVE = '\x1b[?25h\x1b[?1049l'
 EVIL = 'evil\x1b]0;owned\x07\x9b31m'
 
 
@@ -52,9 +54,10 @@ class Terminal:
 
     def screen(self, colour: str = '') -> list[str]:
         """The lines after the last whole drawing; with what colour is made of for a change of it, where there is one."""
+        drawn = DRAWN.match(self.read())
         lines = [''] * (self.rows + 1)
         row = 0
-        for sequence, text in re.findall(r'(?:\x1b\[([\d;?]*[A-Za-z]))?([^\x1b]*)', self.read()):
+        for sequence, text in re.findall(r'(?:\x1b\[([\d;?]*[A-Za-z]))?([^\x1b]*)', drawn[0] if drawn else ''):
             kind, numbers = sequence[-1:], sequence[:-1]
             if kind == 'H':
                 row = int(numbers.split(';')[0])
@@ -66,14 +69,16 @@ class Terminal:
                 lines[row] += (colour.format(numbers) if kind == 'm' else '') + text
         return [line.rstrip() for line in lines[1:]]
 
-    def wait(self, words: str, timeout: float = 8) -> list[str]:
+    def wait(self, words: str, timeout: float = 20) -> list[str]:
         wait_until(lambda: any(words in line for line in self.screen()), timeout, f'"{words}" on the screen', 0.05,
                    explain=lambda: '\n'.join(self.screen()))
         return self.screen()
 
     def is_as_before(self) -> bool:
+        """After the end of the process: what it wrote last may be on its way."""
+        wait_until(lambda: LEAVE in self.read(), 10, 'the screen to be left')
         return (termios.tcgetattr(self.slave) == self.before
-                and self.read().rindex('\x1b[?1049l') > self.raw.rindex('\x1b[?1049h')
+                and self.raw.rindex('\x1b[?1049l') > self.raw.rindex('\x1b[?1049h')
                 and self.raw.rindex('\x1b[?25h') > self.raw.rindex('\x1b[?25l'))
 
     def close(self) -> None:
@@ -94,12 +99,23 @@ def daemon(cosmolet: Path) -> Iterator[Cosmolet]:
                       *(service(f's{i}', [f'10.97.0.{i}'], 'batch') for i in range(1, 41)))
         set_web(made, True)
         made.start()
+        wait_settled(made)
         yield made
         made.close()
 
 
 def set_web(daemon: Cosmolet, ready: bool) -> None:
     daemon.manifest('web', pod('web-1', 'web', ready, namespace='shop'))
+
+
+def wait_settled(daemon: Cosmolet) -> None:
+    """Web is announced in both families, and nothing is on its way."""
+    def settled() -> bool:
+        states = daemon.states()
+        web = {states.get(address) for address in (WEB, 'fd00:96::10')}
+        return web == {'announced'} and not {'pending', 'withdrawing'} & set(states.values())
+
+    wait_until(settled, 20, 'web to be announced', explain=daemon.tail)
 
 
 @pytest.mark.parametrize(('rows', 'columns', 'titles'), [
@@ -111,7 +127,7 @@ def set_web(daemon: Cosmolet, ready: bool) -> None:
 def test_on_a_terminal(daemon: Cosmolet, rows: int, columns: int, titles: list[str]) -> None:
     terminal = Terminal(daemon, 'status', '-w', rows=rows, columns=columns)
     try:
-        screen = terminal.wait('ADDRESS')
+        screen = terminal.wait('1-')
         assert next(line for line in screen if line.startswith('ADDRESS')).split()[:len(titles)] == titles
         assert any(line.startswith(WEB) for line in screen)
         assert all(len(line) <= columns for line in screen), screen
@@ -120,13 +136,14 @@ def test_on_a_terminal(daemon: Cosmolet, rows: int, columns: int, titles: list[s
             assert f'{WEB}' in ''.join(screen) and '\x1b[32mannounced\x1b[0m' in terminal.raw
             set_web(daemon, False)
             terminal.wait('down')
-            wait_until(lambda: 'down' in next(line for line in terminal.screen() if line.startswith(WEB)), 5, 'web to be down')
+            wait_until(lambda: any(line.startswith(WEB) and 'down' in line for line in terminal.screen()), 10, 'web to be down')
             set_web(daemon, True)
+            wait_settled(daemon)
         terminal.resize(rows + 6, 120)
         terminal.wait('1 of 1 pods on this node are ready')
-        wait_until(lambda: terminal.screen()[-1].startswith('1-'), 5, 'the last line to be the last')
+        wait_until(lambda: terminal.screen()[-1].startswith('1-'), 20, 'the last line to be the last')
         terminal.type('q')
-        assert terminal.process.wait(5) == 0
+        assert terminal.process.wait(20) == 0
         assert terminal.is_as_before()
     finally:
         terminal.close()
@@ -137,7 +154,7 @@ def test_keys(daemon: Cosmolet) -> None:
     try:
         terminal.wait('of 45')
         terminal.type('\x1b[6~')
-        wait_until(lambda: not any(line.startswith(WEB) for line in terminal.screen()), 5, 'the next page')
+        wait_until(lambda: not any(line.startswith(WEB) for line in terminal.screen()), 20, 'the next page')
         terminal.type('/SHOP announced')
         terminal.wait('/SHOP announced_  2 lines')
         assert sum('shop/web' in line for line in terminal.screen()) == 2
@@ -149,7 +166,7 @@ def test_keys(daemon: Cosmolet) -> None:
         terminal.type('\x1b')
         terminal.wait('1-')
         terminal.type('\x03')  # the terminal makes SIGINT of it
-        assert terminal.process.wait(5) == -signal.SIGINT
+        assert terminal.process.wait(20) == -signal.SIGINT
         assert terminal.is_as_before()
     finally:
         terminal.close()
@@ -162,7 +179,7 @@ def test_signals(daemon: Cosmolet, number: signal.Signals) -> None:
         terminal.wait('of 45')
         assert '\x1b[32m' not in terminal.raw
         terminal.process.send_signal(number)
-        assert terminal.process.wait(5) == -number
+        assert terminal.process.wait(20) == -number
         assert terminal.is_as_before()
     finally:
         terminal.close()
@@ -177,6 +194,7 @@ def test_nobody_answers_and_comes_back(daemon: Cosmolet) -> None:
         assert any(line.startswith(WEB) for line in screen)  # what was known stays
         daemon.start()
         terminal.wait('q quit')
+        wait_settled(daemon)
     finally:
         terminal.close()
 
@@ -189,13 +207,13 @@ def test_what_is_piped(daemon: Cosmolet, tmp_path: Path) -> None:
         for form, path in files.items():
             with path.open('wb') as out:
                 children.append(daemon.node.popen([str(daemon.binary), 'status', '-w', '-o', form], stdout=out))
-        wait_until(lambda: all(path.stat().st_size for path in files.values()), 5, 'the first picture')
+        wait_until(lambda: states(files['json']) and files['table'].stat().st_size, 20, 'the first picture')
         time.sleep(2.2)  # time passes: no change
         set_web(daemon, False)
-        wait_until(lambda: re.search(f'^{WEB} +down ', files['table'].read_text(), re.M), 5, 'web to be down')
-        wait_until(lambda: states(files['json'])[-1][WEB] == 'down', 5, 'web to be down')
+        wait_until(lambda: re.search(f'^{WEB} +down ', files['table'].read_text(), re.M), 10, 'web to be down')
+        wait_until(lambda: states(files['json'])[-1][WEB] == 'down', 10, 'web to be down')
         set_web(daemon, True)
-        wait_until(lambda: states(files['json'])[-1][WEB] == 'announced', 5, 'web to be back')
+        wait_until(lambda: states(files['json'])[-1][WEB] == 'announced', 10, 'web to be back')
         told = [state[WEB] for state in states(files['json'])]
         assert told[0] == 'announced' and 'down' in told and len(told) <= 6
         tables = files['table'].read_text().split('\nnode ')
@@ -221,6 +239,7 @@ def test_a_countdown_is_no_change(daemon: Cosmolet, tmp_path: Path) -> None:
         out = tmp_path / 'out'
         with out.open('wb') as file:
             child = daemon.node.popen([str(daemon.binary), 'status', '-w'], stdout=file)
+        wait_until(lambda: out.stat().st_size, 20, 'the first picture')
         time.sleep(4)
         child.kill()
         child.wait()
@@ -232,7 +251,9 @@ def test_a_countdown_is_no_change(daemon: Cosmolet, tmp_path: Path) -> None:
 
 
 def states(path: Path) -> list[dict[str, str]]:
-    return [{a['address']: a['state'] for a in json.loads(line)['addresses']} for line in path.read_text().splitlines()]
+    """Of whole lines: the last one may be half written."""
+    lines = path.read_text().rpartition('\n')[0].splitlines()
+    return [{a['address']: a['state'] for a in json.loads(line)['addresses']} for line in lines]
 
 
 def test_forms(daemon: Cosmolet) -> None:
