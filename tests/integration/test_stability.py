@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -13,9 +14,9 @@ from lab import Lab, wait_until
 PREFIX = 'cosmolet.platformbuilds.io/'
 SLOW, FLAPPY, PLAIN = '10.96.1.1', '10.96.1.2', '10.96.1.3'
 CONFIG = {
-    'stability': {'anchor_percent': 50, 'anchor_seconds': 2, 'anchor_hold_seconds': 4},
+    'stability': {'anchor_percent': 50, 'anchor_seconds': 2, 'anchor_hold_seconds': 8},
     'classes': {
-        'slow': {'rise_seconds': 2, 'fall_seconds': 2},
+        'slow': {'rise_seconds': 5, 'fall_seconds': 5},
         # 750 * 2^(6/3) = 3000: suppressed for 6 s at the most.
         'flappy': {'damping_half_life_seconds': 3, 'damping_max_seconds': 6},
     },
@@ -35,6 +36,10 @@ def state(daemon: Cosmolet, address: str) -> str:
     return str(daemon.states()[address])
 
 
+def why(daemon: Cosmolet, address: str) -> str:
+    return daemon.get(f'/why?q={address}')[1]
+
+
 def wait_held(daemon: Cosmolet, hold: str, n: int) -> None:
     wait_until(lambda: daemon.metric(f'vips_held{{hold="{hold}"}}') == n, 10, f'{n} to be held by {hold}', explain=daemon.tail)
 
@@ -46,7 +51,7 @@ def wait_state(daemon: Cosmolet, address: str, *states: str) -> None:
 @pytest.fixture
 def world(cosmolet: Path, lab: Callable[..., Lab], tmp_path: Path) -> Iterator[tuple[Lab, Cosmolet]]:
     made = lab()
-    daemon = Cosmolet(made.node, tmp_path, **CONFIG)
+    daemon = Cosmolet(made.node, tmp_path, **copy.deepcopy(CONFIG))
     daemon.manifest('slow', of_class('slow', service('slow', [SLOW])))
     daemon.manifest('flappy', of_class('flappy', service('flappy', [FLAPPY])))
     daemon.manifest('plain', service('plain', [PLAIN]))
@@ -60,7 +65,7 @@ def world(cosmolet: Path, lab: Callable[..., Lab], tmp_path: Path) -> Iterator[t
 
 def test_a_start_knows_no_past(world: tuple[Lab, Cosmolet]) -> None:
     _, daemon = world
-    assert {state(daemon, address) for address in (SLOW, FLAPPY, PLAIN)} == {'announced'}
+    daemon.wait_states(dict.fromkeys((SLOW, FLAPPY, PLAIN), 'announced'))
     assert daemon.metric('vip_holds_total{hold="rise"}') == 0
 
 
@@ -69,32 +74,32 @@ def test_a_short_illness_is_not_seen_and_a_long_one_is(world: tuple[Lab, Cosmole
     since = time.time()
     set_ready(daemon, 'slow', False)
     wait_held(daemon, 'fall', 1)
-    why = daemon.command('why', SLOW).stdout
-    assert f'{SLOW} is announced' in why and '0 of 1 pods on this node are ready' in why
-    assert 'it is withdrawn when that has lasted for 2 s (fall_seconds)' in why
+    told = why(daemon, SLOW)
+    assert f'{SLOW} is announced' in told and '0 of 1 pods on this node are ready' in told
+    assert 'it is withdrawn when that has lasted for 5 s (fall_seconds)' in told
     set_ready(daemon, 'slow', True)
     wait_held(daemon, 'fall', 0)
-    time.sleep(2.5)
+    time.sleep(5.5)
     assert lab.tor.events(since) == []
 
     began = time.monotonic()
     set_ready(daemon, 'slow', False)
-    lab.tor.wait_for({f'{FLAPPY}/32', f'{PLAIN}/32'})
-    assert time.monotonic() - began >= 2
+    lab.tor.wait_for({f'{FLAPPY}/32', f'{PLAIN}/32'}, timeout=15)
+    assert time.monotonic() - began >= 5
     began = time.monotonic()
     set_ready(daemon, 'slow', True)
     wait_state(daemon, SLOW, 'rising')
-    assert 'it is announced when that has lasted for 2 s (rise_seconds)' in daemon.command('why', SLOW).stdout
-    lab.tor.wait_for({f'{SLOW}/32', f'{FLAPPY}/32', f'{PLAIN}/32'})
-    assert time.monotonic() - began >= 2
+    assert 'it is announced when that has lasted for 5 s (rise_seconds)' in why(daemon, SLOW)
+    lab.tor.wait_for({f'{SLOW}/32', f'{FLAPPY}/32', f'{PLAIN}/32'}, timeout=15)
+    assert time.monotonic() - began >= 5
 
 
 def test_a_service_that_is_gone_is_not_waited_for(world: tuple[Lab, Cosmolet]) -> None:
     lab, daemon = world
-    began = time.monotonic()
+    daemon.settings['classes']['slow']['fall_seconds'] = 60
+    live_again(daemon)
     (daemon.manifests / 'slow.json').unlink()
     lab.tor.wait_for({f'{FLAPPY}/32', f'{PLAIN}/32'})
-    assert time.monotonic() - began < 2
 
 
 def test_what_flaps_is_suppressed_and_comes_back_by_itself(world: tuple[Lab, Cosmolet]) -> None:
@@ -111,10 +116,10 @@ def test_what_flaps_is_suppressed_and_comes_back_by_itself(world: tuple[Lab, Cos
     assert state(daemon, FLAPPY) == 'suppressed'
     assert daemon.metric(f'vip_penalty{{address="{FLAPPY}"}}') > 750
     assert daemon.metric('vips{state="suppressed"}') == 1
-    why = daemon.command('why', FLAPPY).stdout
-    assert f'{FLAPPY} is suppressed' in why and '1 of 1 pods on this node are ready' in why
-    assert 'is down to 750 (damping_reuse)' in why
-    lab.tor.wait_for(everything, timeout=8)
+    told = why(daemon, FLAPPY)
+    assert f'{FLAPPY} is suppressed' in told and '1 of 1 pods on this node are ready' in told
+    assert 'is down to 750 (damping_reuse)' in told
+    lab.tor.wait_for(everything, timeout=15)
 
 
 def test_the_anchor_holds_what_would_all_go_at_once(world: tuple[Lab, Cosmolet]) -> None:
@@ -132,15 +137,15 @@ def test_the_anchor_holds_what_would_all_go_at_once(world: tuple[Lab, Cosmolet])
     set_all(False)
     daemon.wait_log('level=warn', 'held by the anchor', 'going=6', 'announced=9', 'anchor_percent=50')
     assert daemon.metric('vips_held{hold="anchor"}') == 6
-    assert 'too many addresses would go at once' in daemon.command('why', '10.96.2.5').stdout
+    assert 'too many addresses would go at once' in why(daemon, '10.96.2.5')
     set_all(True)
     wait_held(daemon, 'anchor', 0)
     assert lab.tor.events(since) == []
 
     began = time.monotonic()
     set_all(False)
-    lab.tor.wait_for(rest)
-    assert time.monotonic() - began >= 4
+    lab.tor.wait_for(rest, timeout=18)
+    assert time.monotonic() - began >= 8
     daemon.wait_log('the anchor holds nothing any more', more_than=1)
 
 
