@@ -27,8 +27,10 @@ def test_status(cosmolet: Path, lab: Callable[..., Lab], tmp_path: Path) -> None
         before = time.time()
         daemon.start()
         daemon.wait_states({WEB: 'announced', FOREIGN: 'rejected', DNS: 'down'})
+        began = time.monotonic()
         daemon.manifest('web', service('web', [WEB, FOREIGN]), pod('web-1', 'web', ready=False))
         daemon.wait_states({WEB: 'down', FOREIGN: 'down', DNS: 'down'})
+        most = 1000 * (time.monotonic() - began)
         (daemon.manifests / 'web.json').unlink()
         wait_until(lambda: set(daemon.states()) == {DNS}, 5, 'web to be forgotten', explain=daemon.tail)
         status = daemon.status()
@@ -46,7 +48,7 @@ def test_status(cosmolet: Path, lab: Callable[..., Lab], tmp_path: Path) -> None
         assert times == sorted(times) and before < times[0] and times[-1] < time.time()
         # Addresses of the first picture are not timed: there was no event.
         assert {latency['direction'] for latency in status['latencies']} == {'withdraw'}
-        assert all(0 < latency['ms'] < 2000 for latency in status['latencies'])
+        assert all(0 < latency['ms'] < most for latency in status['latencies'])
 
         # Another life of the same process remembers; zebra's end is told of.
         daemon.manifest('dns', service('dns', [DNS]), pod('dns-1', 'dns'))
