@@ -9,6 +9,7 @@ from typing import Any, Callable
 import pytest
 from cosmolet import Cosmolet, pod, service
 from lab import COMMUNITY, OPERATOR_COMMUNITY, OPERATOR_ROUTES, Lab
+from sandbox import wait_until
 
 N = 100
 FOREIGN = '203.0.113.99'
@@ -61,8 +62,12 @@ def test_the_whole_way(setup: tuple[Lab, Cosmolet]) -> None:
     daemon.start()
     table = lab.tor.wait_for(everything)
     assert {route.communities for route in table.values()} == {frozenset({COMMUNITY})}
-    assert {a['state'] for a in daemon.status()['addresses']} == {'announced'}
-    assert daemon.status()['zebra']['redistributed'] == 2 * N
+
+    def confirmed() -> bool:
+        status = daemon.status()
+        return {a['state'] for a in status['addresses']} == {'announced'} and status['zebra']['redistributed'] == 2 * N
+
+    wait_until(confirmed, 20, 'zebra to have confirmed all of them', explain=daemon.tail)
 
     # One pod fails: exactly its addresses leave, and nothing else is even updated.
     mark = time.time()

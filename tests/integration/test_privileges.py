@@ -217,7 +217,9 @@ def test_its_ledger(cosmolet: Path, lab: Callable[..., Lab], tmp_path: Path) -> 
         for _ in range(2):
             daemon.start()
             made.tor.wait_for({f'{V4}/32'})
-            assert [file.stat().st_uid for file in directory.iterdir()] == [owner(made)[0]]
+            daemon.wait_states({V4: 'announced'})
+            files = [file for file in directory.iterdir() if file.suffix != '.new']  # which is on its way to the other's place
+            assert [file.stat().st_uid for file in files] == [owner(made)[0]]
             daemon.kill()
         # systemd gives all of a RuntimeDirectory to the unit's user, here root, whenever it starts the unit.
         for path in (directory, *directory.iterdir()):

@@ -150,6 +150,7 @@ def test_the_example(lab: Callable[..., Lab], frr_release: str, tmp_path: Path, 
                                   stdout=output, stderr=output)
     table = made.tor.wait_for({f'{V4}/32'})
     assert table[f'{V4}/32'].communities == {COMMUNITY}
+    wait_until(lambda: 'redistributed' in said.read_text(), 10, 'it to say that it is announced', explain=said.read_text)
     example.send_signal(signal.SIGINT)
     assert example.wait(10) == 0, said.read_text()
     made.tor.wait_for(set())
