@@ -422,8 +422,8 @@ class Session:
         return {plain(prefix.split('/')[0]): (entries[0].get('tag', 0), entries[0]['metric'])
                 for prefix, entries in routes if prefix not in OPERATOR_ROUTES}
 
-    def quiet(self) -> None:
-        tor = self.layer == 'slow' or self.round % 10 == 0
+    def agree(self, tor: bool) -> None:
+        """Waits until nothing differs."""
         found = ''
 
         def agrees() -> bool:
@@ -435,6 +435,9 @@ class Session:
             wait_until(agrees, QUIET, 'agreement', interval=0.01)
         except TimeoutError:
             raise Disagreement(self.report(found)) from None
+
+    def quiet(self) -> None:
+        self.agree(tor=self.layer == 'slow' or self.round % 10 == 0)
         self.cluster.node_stays = False
         wanted = self.model().wanted()
         for name, wrong in list(self.unnoticed.items()):
@@ -500,10 +503,13 @@ class Session:
     def traced(self) -> None:
         """Pods alone, one change after the other: what was to be announced all the time was not withdrawn for a moment."""
         self.history.append(f'{self.round} traced')
+        # The other rounds look at the ToR only now and then: what they took away may still be on its way there.
+        self.agree(tor=True)
         always = self.model().wanted().keys()
         mark = time.time()
         for act in self.faults(self.r, harmless=True):
             self.do(act)
+        always &= self.model().wanted().keys()
         for _ in range(self.r.randint(1, 20)):
             self.cluster.pod()
             always &= self.model().wanted().keys()
