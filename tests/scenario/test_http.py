@@ -221,7 +221,7 @@ def test_nobody_passes_the_door(daemon: Cosmolet) -> None:
     for octets in (b'', b'GET /status HTTP/1.1\r\nHost: x\r\n\r\n') * 20:
         with inside(daemon.node.namespace):
             held.append(socket.create_connection(('127.0.0.1', inner), 5))
-        held[-1].settimeout(2)
+        held[-1].settimeout(10)
         with contextlib.suppress(OSError):
             held[-1].sendall(octets)
     for s in held:
