@@ -87,6 +87,13 @@ def clear_shadows(network: Lab) -> Iterator[list[str]]:
         SHADOWS[shadow][1](network.node)
 
 
+def zebra_has(network: Lab, shadow: str) -> bool:
+    """In both families, whether it selects it or not."""
+    found = [network.node.vtysh_json(f'show {family} route {prefix} json').get(prefix, [])
+             for family, prefix in (('ip', f'{V4}/32'), ('ipv6', f'{V6}/128'))]
+    return all(shadow in {route['protocol'] for route in routes} for routes in found)
+
+
 def wait_named(daemon: Cosmolet, shadow: str) -> None:
     """zebra is asked whose the route is that won."""
     wait_until(lambda: all(f'zebra has: {shadow}' in note for note in notes(daemon)), SOON, f'{shadow} to be named',
@@ -158,7 +165,8 @@ def test_shadowed(daemon: Cosmolet, network: Lab, clear_shadows: list[str]) -> N
         daemon.manifest('web')
         network.tor.wait_for(set())
         appear(network.node)
-        time.sleep(0.1)  # the one who comes last holds a static prefix: let zebra have read the other's first
+        # The one who comes last holds a static prefix: let zebra have read the other's first.
+        wait_until(lambda: zebra_has(network, shadow), 10, f'zebra to have {shadow} of both', explain=network.node.tail)
         daemon.manifest('web', service('web', [V4, V6]), pod('web-1', 'web'))
         daemon.wait_states(REJECTED, timeout=SOON)
         wait_named(daemon, shadow)
