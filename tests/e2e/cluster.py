@@ -60,6 +60,24 @@ def populate(kube: KubeApi, n: int) -> set[str]:
     return prefixes(*range(n))
 
 
+def wait_connected(daemon: Cosmolet, timeout: float = 60) -> None:
+    wait_until(lambda: all(s['connected'] for s in daemon.streams().values()), timeout, 'all watches to be open',
+               explain=lambda: f'{daemon.streams()}\n{daemon.tail()}')
+
+
+def wait_rights(kube: KubeApi, account: str, rules: Iterable[dict[str, Any]], wanted: Callable[[str, str], bool]) -> None:
+    """Until the API server allows an account, of what the rules say, just what is wanted (by verb and resource)."""
+    def may(verb: str, resource: str, group: str) -> bool:
+        answer = kube.request('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', {'spec': {
+            'user': f'system:serviceaccount:cosmolet:{account}',
+            'resourceAttributes': {'verb': verb, 'resource': resource, 'group': group}}})
+        return bool(answer['status']['allowed'])
+
+    each = [(verb, resource, rule['apiGroups'][0]) for rule in rules for resource in rule['resources'] for verb in rule['verbs']]
+    wait_until(lambda: all(may(verb, resource, group) == wanted(verb, resource) for verb, resource, group in each), 10,
+               f'the rights of {account}')
+
+
 def slice_of(name: str, service_name: str, ready: bool = True) -> dict[str, Any]:
     """As 1.20 has it: there the node's name is in the topology."""
     return {'metadata': {'name': name, 'labels': {'kubernetes.io/service-name': service_name}}, 'addressType': 'IPv4',

@@ -13,7 +13,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 from cluster import (SLICES, apply, bound, changes, leaves_and_returns, only, operator_state, pod, populate, prefixes, service,
-                     set_ready, slice_of, v4, v6, whole_way)
+                     set_ready, slice_of, v4, v6, wait_connected, wait_rights, whole_way)
 from cosmolet import NODE, Cosmolet
 from kube import RULES, KubeApi, ServiceAccount
 from lab import OPERATOR_COMMUNITY, OPERATOR_ROUTES, Lab
@@ -130,7 +130,7 @@ def test_smoke(start: Start, kube: KubeApi, way: Callable[[KubeApi], dict[str, s
     lab.tor.wait_for(everything)
     set_ready(kube, 'p1', False)
     lab.tor.wait_for(prefixes(0))
-    assert all(stream['connected'] for stream in daemon.streams().values())
+    wait_connected(daemon)
 
 
 def test_only_the_rights_it_asks_for(start: Start, kube: KubeApi) -> None:
@@ -208,11 +208,6 @@ def test_namespaces_by_their_labels(start: Start, kube: KubeApi) -> None:
 
 
 # Life with the API server
-
-def wait_connected(daemon: Cosmolet, timeout: float = 60) -> None:
-    wait_until(lambda: all(s['connected'] for s in daemon.streams().values()), timeout, 'all watches to be open',
-               explain=lambda: f'{daemon.streams()}\n{daemon.tail()}')
-
 
 def wait_error(daemon: Cosmolet, stream: str, *words: str, timeout: float = 20) -> None:
     """Until /status tells of a watch that it is not open, and why."""
@@ -346,6 +341,7 @@ def test_one_resource_denied(start: Start, kube: KubeApi) -> None:
 
     # Denied again: what cannot be known is no reason to withdraw, not even for a new life.
     kube.request('PATCH', '/apis/rbac.authorization.k8s.io/v1/clusterroles/partly', rules | {'rules': list(RULES[:1])})
+    wait_rights(kube, 'partly', RULES, lambda verb, resource: resource in RULES[0]['resources'])
     mark = time.time()
     daemon.kill()
     daemon.start()

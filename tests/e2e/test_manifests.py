@@ -14,7 +14,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 import yaml
-from cluster import SLICES, apply as apply_objects, populate, service, slice_of
+from cluster import SLICES, apply as apply_objects, populate, service, slice_of, wait_rights
 from cosmolet import NODE
 from fixtures import REPOSITORY
 from kube import KubeApi
@@ -230,15 +230,7 @@ def without(kube: KubeApi, role: dict[str, Any], group: str, resource: str, verb
     rules = [{'apiGroups': rule['apiGroups'], 'resources': [each], 'verbs': [v for v in rule['verbs'] if (each, v) != (resource, verb)]}
              for rule in role['rules'] for each in rule['resources']]
     kube.request('PATCH', ROLE, {'rules': [rule for rule in rules if rule['verbs']]})
-
-    def may(verb: str, resource: str, group: str) -> bool:
-        answer = kube.request('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', {'spec': {
-            'user': 'system:serviceaccount:cosmolet:cosmolet',
-            'resourceAttributes': {'verb': verb, 'resource': resource, 'group': group}}})
-        return answer['status']['allowed']
-
-    wait_until(lambda: [(each, v) for rule in role['rules'] for each in rule['resources'] for v in rule['verbs']
-                        if not may(v, each, rule['apiGroups'][0])] == [(resource, verb)], 10, f'no right to {verb} {resource}')
+    wait_rights(kube, 'cosmolet', role['rules'], lambda v, each: (v, each) != (verb, resource))
 
 
 def missing(lab: Lab, daemon: Pod, resource: str, verb: str) -> None:

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable
 
-from cluster import populate, prefixes, set_ready
+from cluster import populate, prefixes, set_ready, wait_connected
 from container import runtime_default
 from cosmolet import NODE, Cosmolet, pod, service
 from fixtures import REPOSITORY
@@ -70,7 +70,7 @@ def test_the_whole_way(cosmolet: Path, lab: Callable[..., Lab], kube: KubeApi, t
         there.tor.wait_for(everything - prefixes(1))
         set_ready(kube, 'p1', True)
         there.tor.wait_for(everything)
-        assert all(stream['connected'] for stream in daemon.streams().values())
+        wait_connected(daemon)
         questions(daemon)
 
         # A reload that changes the tag, and one that makes the parts anew.
