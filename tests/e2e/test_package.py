@@ -84,6 +84,11 @@ def status_of(machine: Machine, pid: str) -> dict[str, list[str]]:
     return {key: rest.split() for key, _, rest in (line.partition(':') for line in lines)}
 
 
+def wait_status(machine: Machine, text: str) -> None:
+    """What systemd was told, which is each 15 s."""
+    wait_until(lambda: machine.show('cosmolet', 'StatusText')['StatusText'] == text, 20, f'its status to be: {text}')
+
+
 def test_lintian(package: Path) -> None:
     done = subprocess.run(['lintian', '--allow-root', '--fail-on', 'error,warning', package],
                           capture_output=True, text=True)
@@ -132,7 +137,7 @@ def test_on_a_host(lab_with_machine: tuple[Lab, Machine], deb: Path) -> None:
     assert landlock() == ('no Landlock' not in machine.journal()), machine.journal()
 
     # What systemd hears, and asks.
-    wait_until(lambda: machine.show('cosmolet', 'StatusText')['StatusText'] == '1 address announced', 10, 'its status')
+    wait_status(machine, '1 address announced')
     write_manifest(machine, ready=False)
     lab.tor.wait_for(set())
     write_manifest(machine, ready=True)
@@ -153,7 +158,7 @@ def test_on_a_host(lab_with_machine: tuple[Lab, Machine], deb: Path) -> None:
     third = machine.show('cosmolet', 'MainPID')['MainPID']
     assert third not in (pid, second, '0') and config.read_text() == mine
     assert not machine.run('readlink', f'/proc/{third}/exe').stdout.endswith(' (deleted)\n'), 'the old program'
-    wait_until(lambda: machine.show('cosmolet', 'StatusText')['StatusText'] == '1 address announced', 10, 'its status')
+    wait_status(machine, '1 address announced')
     assert lab.tor.events() == events
 
     # The node is drained, and stops as it is told.
