@@ -116,7 +116,8 @@ def routes(tor: Tor) -> dict[str, Any]:
 def drained(tor: Tor) -> bool:
     """Everything is there, marked as leaving and the last to be chosen."""
     table = routes(tor)
-    return set(table) == WEB and {(r.communities, r.local_preference) for r in table.values()} == {(frozenset({SERVED, LEAVING}), 0)}
+    marks = {(route.communities, route.local_preference) for route in table.values()}
+    return set(table) == WEB and marks == {(frozenset({SERVED, LEAVING}), 0)}
 
 
 def uplinks(network: Network) -> set[str]:
@@ -143,7 +144,8 @@ def test_sample(network: Network, cosmolet: Path, tmp_path: Path, request: pytes
         wait_until(lambda: 'bgp' in network.node.vtysh('show ip route 0.0.0.0/0'), 10, 'a way out',
                    explain=lambda: network.node.vtysh('show bgp ipv4 unicast') + network.node.tail())
         if sample == 'dual-tor':
-            wait_until(lambda: uplinks(network) == {'uplink', 'uplink2'}, 10, 'both ways out', explain=lambda: f'{uplinks(network)}')
+            wait_until(lambda: uplinks(network) == {'uplink', 'uplink2'}, 10, 'both ways out',
+                       explain=lambda: f'{uplinks(network)}')
             # One of them fails: the other still has it all.
             network.tors[0].kill('bgpd')
             time.sleep(0.5)
