@@ -45,6 +45,8 @@ static inline double mono_to_s(struct mono a)
 
 /* For tests: every later mono_now() is ahead by this much more. */
 void mono_turn(struct mono by);
+/* For tests: from now on only mono_turn() moves it. */
+void mono_stop(void);
 
 /* Seconds since 1970 with fraction, for what people and Prometheus read. Never for intervals. */
 double wall_now(void);

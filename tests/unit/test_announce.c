@@ -135,6 +135,7 @@ static void end(void)
 
 static void setup(void)
 {
+	mono_stop();
 	for (size_t i = 0; i < N_ADDRESSES; i++)
 		address[i] = (struct prefix){AF_INET, 32, {10, 96, 0, (uint8_t)i}};
 	kernel = LOOPBACK_BOUND;

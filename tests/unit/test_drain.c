@@ -54,6 +54,7 @@ static void end(void)
 static void setup(void)
 {
 	log_setup(LOG_ERR, LOG_LOGFMT);
+	mono_stop();
 	config = config_of("announce: {drain_seconds: 60}");
 	begin();
 }

@@ -32,6 +32,7 @@ static void begin(void)
 {
 	bool files = !stream.plan;
 
+	mono_stop();
 	loop = loop_new();
 	stream = (struct k8s_stream_status){.plan = stream.plan};
 	stale_init(&stale, loop, NULL, files, notice, NULL);

@@ -67,6 +67,7 @@ static void start_client(enum zapi_word word)
 
 static void start(enum release release, enum zapi_word word)
 {
+	mono_stop();
 	loop = loop_new();
 	zebra = fake_zebra_new(loop, release);
 	start_client(word);
