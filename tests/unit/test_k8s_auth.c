@@ -78,6 +78,8 @@ static int read_config(const char *text, const char *context, struct auth *out, 
 
 START_TEST(reads_what_is_given_in_place)
 {
+	auto_free char *description =
+		xasprintf("https://10.0.0.1:6443 (context lab of %s/config", directory);
 	struct auth auth;
 	char *error = NULL;
 
@@ -98,8 +100,7 @@ START_TEST(reads_what_is_given_in_place)
 	ck_assert_str_eq(auth.certificate.text, PEM);
 	ck_assert_str_eq(auth.key.text, PEM);
 	ck_assert(!auth.insecure && !auth.warning);
-	ck_assert_ptr_nonnull(
-		strstr(auth.description, "https://10.0.0.1:6443 (context lab of /tmp/"));
+	ck_assert_ptr_nonnull(strstr(auth.description, description));
 	auth_deinit(&auth);
 }
 END_TEST
