@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "unit.h"
@@ -43,9 +44,10 @@ static void *turn(void *data)
 	return data;
 }
 
-static void on_stop(struct loop_timer *timer)
+static void on_stop(struct loop_io *io, uint32_t ready)
 {
-	(void)timer;
+	(void)io;
+	(void)ready;
 	loop_stop(loop, 0);
 }
 
@@ -57,7 +59,8 @@ START_TEST(a_loop_that_hangs_is_not_alive)
 	auto_free char *error = NULL;
 	auto_free char *late = NULL;
 	auto_free char *body = NULL;
-	struct loop_timer timer = {0};
+	auto_close int stop_fd = eventfd(0, EFD_CLOEXEC);
+	struct loop_io stop_io = {0};
 	struct http *http = NULL;
 	pthread_t thread;
 	int status = 0;
@@ -69,12 +72,14 @@ START_TEST(a_loop_that_hangs_is_not_alive)
 	ck_assert_str_eq(late, "the loop does not answer\n");
 
 	/* It goes on. */
-	loop_timer_after(loop, &timer, mono_s(2), on_stop);
+	ck_assert_int_eq(loop_io_start(loop, &stop_io, stop_fd, EPOLLIN, on_stop), 0);
 	ck_assert_int_eq(pthread_create(&thread, NULL, turn, NULL), 0);
 	ck_assert_int_eq(http_get(&server, "/livez", &status, &body, &error), 0);
 	ck_assert_int_eq(status, 200);
 	ck_assert_str_eq(body, "ok\n");
+	ck_assert_int_eq(eventfd_write(stop_fd, 1), 0);
 	pthread_join(thread, NULL);
+	loop_io_stop(&stop_io);
 	http_free(http);
 	loop_free(loop);
 }
