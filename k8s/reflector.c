@@ -679,7 +679,7 @@ static void watch_done(void *data, const struct request_result *result)
 		watch_refused(reflector, reflector->event_verdict, event_text, 0);
 	else if (reflector->cut_result)
 		fail(reflector, reflector->cut.error, 0);
-	else if (result->silent && result->status == 200)
+	else if (result->silent && reflector->came.ns)
 		probe(reflector);
 	else if (verdict == VERDICT_FINE)
 		resume(reflector);

@@ -432,13 +432,14 @@ static bool shares_connection(struct request *request)
 	return version == CURL_HTTP_VERSION_2_0;
 }
 
-/* Called by curl for each line of a head; the empty one ends it. */
+/* Called by curl for each line of a head. Only the empty one, which ends it, gives it more time. */
 static size_t take_header(char *bytes, size_t size, size_t n, void *data)
 {
 	struct request *request = data;
 	bool ends = size * n <= 2 && (*bytes == '\r' || *bytes == '\n');
 
-	touch(request);
+	if (ends)
+		touch(request);
 	request->requests->renew = false;
 	if (!ends || status_of(request) != 200)
 		return size * n;

@@ -343,7 +343,7 @@ START_TEST(a_head_that_drips_is_given_up)
 		turn(mono_ms(500));
 	for (; !strstr(trace.text, "down") && n < 100; n++) {
 		fake_api_push(&api, kind, FAKE_HOLD, line);
-		trace_for(&trace, 2);
+		trace_for(&trace, 20); /* curl does read it */
 		mono_turn(mono_s(10));
 	}
 	ck_assert_ptr_nonnull(strstr(trace.text, down));
