@@ -91,14 +91,14 @@ void trace_for(struct trace *trace, int ms)
 {
 	struct mono end = mono_add(mono_now(), mono_ms(ms));
 
-	do /* at least one turn, whenever we get the processor */
-		loop_turn(trace->loop, 5);
-	while (mono_before(mono_now(), end));
+	/* at least so many turns, whenever we get the processor */
+	for (int i = 0; i < 10 || mono_before(mono_now(), end); i++)
+		loop_turn(trace->loop, MIN(ms / 10, 5));
 }
 
 void trace_until(struct trace *trace, const char *text)
 {
-	struct mono end = mono_add(mono_now(), mono_s(10));
+	struct mono end = mono_add(mono_now(), mono_s(20));
 
 	while (!strstr(trace->text, text)) {
 		if (mono_before(end, mono_now()))

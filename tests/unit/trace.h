@@ -16,7 +16,7 @@ struct trace {
 void trace_start(struct trace *trace, struct loop *loop, const struct k8s_options *options);
 void trace_end(struct trace *trace);
 void trace_clear(struct trace *trace);
-/* Turns the loop until the text holds this; fails the test after 10 s. */
+/* Turns the loop until the text holds this; fails the test after 20 s. */
 void trace_until(struct trace *trace, const char *text);
 /* Turns the loop for so long; nothing is expected. */
 void trace_for(struct trace *trace, int ms);
