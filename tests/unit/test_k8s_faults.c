@@ -656,16 +656,22 @@ static enum fake_end end_of(size_t i)
 	return ends[i % N_ELEMENTS(ends)];
 }
 
-/* To the next attempt after a failure that is told. */
+/* To the next attempt after a failure. */
 static void to_next_attempt(void)
 {
-	unsigned before;
+	unsigned before = api.n_requests;
 
-	trace_until(&trace, "down services: ");
-	before = api.n_requests;
 	mono_turn(mono_s(61)); /* past any pause */
 	while (api.n_requests == before)
 		loop_turn(loop, 5);
+}
+
+/* What it said is forgotten before the next one can have said anything. */
+static void list_fails(void)
+{
+	trace_until(&trace, "down services: ");
+	ck_assert_ptr_null(strstr(trace.text, "end services"));
+	trace_clear(&trace);
 }
 
 /* So many octets from cut to cut. A handshake takes longer than all the rest, but for sanitizers.
@@ -694,9 +700,9 @@ START_TEST(a_list_truncated_anywhere_does_not_end)
 	fake_api_ok(&api, "list services", FAKE_CLOSE, list);
 	start();
 	for (size_t i = 0; i < n; i += stride()) {
+		list_fails();
 		to_next_attempt();
-		ck_assert_ptr_null(strstr(trace.text, "end services"));
-		forget();
+		str_set(&api.log, "");
 	}
 	trace_until(&trace, "up services");
 	ck_assert_str_eq(trace.text,
@@ -770,10 +776,12 @@ START_TEST(a_watch_truncated_anywhere_goes_on)
 		fake_api_push(&api, "watch services", FAKE_HOLD, head);
 		bytes_come(bytes += i);
 		fake_api_push(&api, "watch services", end_of(n_turns), "");
-		if (i > rest + 1 || end_of(n_turns) == FAKE_RESET)
+		if (i > rest + 1 || end_of(n_turns) == FAKE_RESET) {
+			trace_until(&trace, "down services: ");
 			to_next_attempt();
-		else
+		} else {
 			fast_to_request();
+		}
 		ck_assert_ptr_nonnull(strstr(api.log, asked));
 		ck_assert_uint_eq(count(api.log, "\n"), 1);
 		str_set(&api.log, "");
@@ -846,9 +854,8 @@ START_TEST(a_compressed_list_is_whole_or_none)
 	fake_api_octets(&api, "list services", FAKE_CLOSE, zip, size);
 	start();
 	for (size_t i = 0; i < n; i++) {
+		list_fails();
 		to_next_attempt();
-		ck_assert_ptr_null(strstr(trace.text, "end services"));
-		trace_clear(&trace);
 	}
 	trace_until(&trace, "up services");
 	trace_is(&trace, AS_IT_WAS);
