@@ -21,6 +21,7 @@ struct look {
 	struct loop *loop;
 	struct zapi *zapi;
 	struct loop_timer timer;
+	bool shown;
 	char *trouble; /* why zebra cannot be asked, so far */
 };
 
@@ -163,18 +164,30 @@ static void show(const struct look *look)
 	print_feed(look->config, feed, n);
 }
 
+static void on_finished(void *data, bool ok)
+{
+	struct look *look = data;
+
+	(void)ok; /* it is shown */
+	loop_stop(look->loop, 0);
+}
+
 static void on_events(void *data)
 {
 	struct look *look = data;
 	struct zapi_event event;
 
 	while (zapi_pop_event(look->zapi, &event)) {
-		if (event.type == ZAPI_EVENT_DOWN) {
+		if (look->shown) {
+			continue;
+		} else if (event.type == ZAPI_EVENT_DOWN) {
 			str_set(&look->trouble, event.text);
 			loop_stop(look->loop, 1);
 		} else if (event.type == ZAPI_EVENT_UP) {
 			show(look);
-			loop_stop(look->loop, 0);
+			look->shown = true;
+			loop_timer_stop(&look->timer);
+			zapi_finish(look->zapi, ZAPI_FINISH_KEEP, LIMIT, on_finished, look);
 		}
 	}
 }

@@ -227,6 +227,24 @@ void session_end(struct session *s, bool ok)
 	s->owner->over(s, ok);
 }
 
+/* With graceful restart zebra keeps everything anyway, and waits for the same client to return. */
+static bool has_to_part(const struct session *s)
+{
+	return !s->parted && (!owns_type(s) || s->withdrawing);
+}
+
+/* At the very end, since a synchronous client is not told everything. */
+static void part(struct session *s)
+{
+	struct writer w = channel_writer(&s->channel);
+
+	wire_write_parting(&w, s->releases);
+	channel_wrote(&s->channel, &w);
+	s->finish_barrier = send_barrier(s);
+	s->parted = true;
+	loop_job_queue(s->loop, &s->pump_job, on_pump);
+}
+
 /* Everything was read, and whatever was to be deleted is known gone. */
 static void end_if_over(struct session *s)
 {
@@ -236,7 +254,10 @@ static void end_if_over(struct session *s)
 		return;
 	if (s->withdrawing && (s->table.counts[COUNT_LEAVING] || s->table.n_dirty))
 		return;
-	session_end(s, true);
+	if (has_to_part(s))
+		part(s);
+	else
+		session_end(s, true);
 }
 
 void session_finish(struct session *s, bool withdraw)
@@ -399,7 +420,7 @@ static void start_detecting(struct session *s)
 	s->phase = SESSION_DETECTING;
 	s->barrier_sent = s->barrier_answered = 0;
 	s->replay_barrier = s->finish_barrier = s->feed_barrier = 0;
-	s->barrier_due = s->restart_completed = s->subscribed = false;
+	s->barrier_due = s->restart_completed = s->subscribed = s->parted = false;
 	s->vrf_known = !s->vrf;
 	s->kind.vrf = 0;
 	s->router_id = (struct prefix){0};

@@ -74,6 +74,7 @@ struct session {
 	bool finishing;
 	bool withdrawing;
 	uint64_t finish_barrier; /* 0: not yet sent */
+	bool parted;             /* the last word is said, and its barrier is that one */
 
 	uint64_t n_connects;
 	uint64_t n_malformed;

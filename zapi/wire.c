@@ -356,7 +356,8 @@ bool wire_is_probe_answer(const struct wire_frame *frame)
 	       code == WIRE_ERROR_NO_VRF;
 }
 
-void wire_write_hello(struct writer *w, struct releases releases, uint8_t type, uint16_t instance)
+static void write_hello(struct writer *w, struct releases releases, uint8_t type, uint16_t instance,
+	bool synchronous)
 {
 	size_t start = begin(w, VRF_DEFAULT, releases_fact(releases, MSG_HELLO));
 
@@ -365,8 +366,23 @@ void wire_write_hello(struct writer *w, struct releases releases, uint8_t type, 
 	wr_u32(w, 0); /* the session: zebra notifies nobody but session 0 */
 	if (releases_fact(releases, SIZE_HELLO) == 9)
 		wr_u8(w, 1); /* owner notifications; later lines ask for them by a message */
-	wr_u8(w, 0);         /* not synchronous */
+	wr_u8(w, synchronous);
 	end(w, start);
+}
+
+void wire_write_hello(struct writer *w, struct releases releases, uint8_t type, uint16_t instance)
+{
+	write_hello(w, releases, type, instance, false);
+}
+
+/*
+ * When a client leaves, FRR 10.3 and 10.7 throw away what is on its way into the RIB, some 10 ms
+ * of the routes of all daemons: what is to spare those of others compares wrongly for all that have
+ * no instance. A synchronous client, on any release, has no routes to be thrown away.
+ */
+void wire_write_parting(struct writer *w, struct releases releases)
+{
+	write_hello(w, releases, 0, 0, true);
 }
 
 void wire_write_notify_request(struct writer *w, struct releases releases)

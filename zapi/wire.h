@@ -109,6 +109,8 @@ struct wire_kind {
 };
 
 void wire_write_hello(struct writer *w, struct releases releases, uint8_t type, uint16_t instance);
+/* The last word: of whoever says it zebra does not think that his routes, and others', are void. */
+void wire_write_parting(struct writer *w, struct releases releases);
 void wire_write_notify_request(struct writer *w, struct releases releases);
 /* The feed of the kind's routes, which begins with all there are; and its end. */
 void wire_write_redistribute_add(

@@ -192,8 +192,9 @@ struct zapi_status {
 struct zapi *zapi_new(struct loop *loop, const struct zapi_options *options,
 	void (*notify)(void *data), void *data);
 /*
- * Closes without further ado; see zapi_finish() for the polite way. Our routes stay in zebra: for
- * good with static, for stale_s with the own types. Accepts NULL, returns NULL.
+ * Closes without further ado; see zapi_finish() for the polite way, without which FRR 10.3 and 10.7
+ * lose what others gave to zebra in the last 10 ms. Our routes stay in zebra: for good with static,
+ * for stale_s with the own types. Accepts NULL, returns NULL.
  */
 struct zapi *zapi_free(struct zapi *zapi);
 

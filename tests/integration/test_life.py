@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any, Callable
@@ -221,6 +222,7 @@ def test_a_better_route_hides_staticds(start: Any) -> None:
     lab.node.restart_all()
     wait_until(lambda: daemon.status()['zebra']['connects'] >= 2, 30, 'zebra again')
     hide(lab)
+    wait_both({100, TAG}, {100, TAG})  # FRR 10.3 and 10.7 lose what is on its way when a client is killed
     daemon.kill()
     daemon.start()
     daemon.wait_states(rejected)
@@ -247,6 +249,24 @@ def test_staticd_restarted(start: Any) -> None:
     lab.node.start('staticd')
     wait_until(lambda: set(lab.tor.services()) == WEB and daemon.states() == UP, 15, 'our routes to be back',
                explain=lambda: f'{lab.tor.services()} {daemon.states()}')
+    lab.check()  # before ours is killed: see below
+
+
+@pytest.mark.parametrize('word', ['static', 'openfabric'])
+def test_who_leaves_takes_nothing_along(start: Any, word: str) -> None:
+    """Routes of others that are on their way into the RIB meanwhile, which FRR 10.3 and 10.7 lose if a client just goes."""
+    lab, daemon = start(word)
+    lab.tor.wait_for(WEB)
+    operators = [f'10.98.0.{i}/32' for i in range(100)]
+    adding = threading.Thread(target=lab.node.configure, args=[f'ip route {prefix} blackhole' for prefix in operators])
+    adding.start()
+    while adding.is_alive():
+        assert daemon.command('zebra', '--config', str(daemon.config)).returncode == 0
+        if word == 'static':  # the other one has to wait a second each time, and is waited for by zebra
+            assert daemon.stop() == 0
+            daemon.start()
+    adding.join()
+    wait_until(lambda: set(operators) <= lab.node.vtysh_json('show ip route static json').keys(), 5, 'all of staticd\'s routes')
 
 
 def test_somebody_works_on_the_loopback(start: Any) -> None:

@@ -169,11 +169,16 @@ static void tell_vrf(struct fake_zebra *z, enum fact number)
 
 static void answer_hello(struct fake_zebra *z, struct reader body)
 {
-	uint8_t data[256];
+	uint8_t data[256], type;
 	struct writer w = writer_over(data, sizeof(data));
+	size_t size = release_fact(z->release, SIZE_HELLO);
 
-	if (rd_left(&body) < release_fact(z->release, SIZE_HELLO) || !rd_u8(&body, &z->hello_type))
+	if (rd_left(&body) < size || !rd_u8(&body, &type))
 		return;
+	z->synchronous = body.pos[size - 2];
+	if (z->synchronous)
+		return;
+	z->hello_type = type;
 	chat(z);
 	fake_write_capabilities(&w, release_fact(z->release, MSG_CAPABILITIES),
 		release_fact(z->release, SIZE_CAPABILITIES));

@@ -54,6 +54,7 @@ struct fake_zebra {
 	size_t out_size;
 	bool reads;
 	long n_sent;
+	bool synchronous;   /* its client */
 	bool subscribed[2]; /* IPv4, IPv6 */
 	uint8_t feed_type;
 	uint8_t hello_type;

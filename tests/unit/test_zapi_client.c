@@ -926,6 +926,7 @@ START_TEST(keeping_waits_until_zebra_has_read_all)
 	ck_assert_ptr_nonnull(in_zebra(A));
 	/* The last thing it was told is the barrier. */
 	ck_assert_uint_eq(zebra->commands[zebra->n_commands - 1], 0xffff);
+	ck_assert(!zebra->synchronous); /* it is to come back, by graceful restart */
 	ck_assert_int_eq(zebra->fd, -1);
 	turn_clock(60000);
 	ck_assert_uint_eq(zebra->n_accepted, 1);
@@ -955,6 +956,10 @@ START_TEST(withdrawing_takes_all_of_ours)
 	ck_assert_uint_eq(
 		fake_zebra_told(zebra, release_fact(RELEASE_10_2, MSG_CLIENT_CAPABILITIES)),
 		_i ? 2 : 0);
+	/* So that zebra does not throw away what is on its way for others. */
+	ck_assert(zebra->synchronous);
+	ck_assert_uint_eq(
+		zebra->commands[zebra->n_commands - 2], release_fact(RELEASE_10_2, MSG_HELLO));
 	stop();
 }
 END_TEST

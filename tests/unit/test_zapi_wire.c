@@ -25,6 +25,7 @@ static struct prefix host(const char *text)
 enum message {
 	PROBE,
 	HELLO,
+	PARTING,
 	NOTIFY_REQUEST,
 	RESTART_ON,
 	RESTART_COMPLETE,
@@ -50,6 +51,7 @@ static void write_message(struct writer *w, enum message message, enum release r
 	switch (message) {
 	case PROBE: wire_write_probe(w); break;
 	case HELLO: wire_write_hello(w, r, type, 0); break;
+	case PARTING: wire_write_parting(w, r); break;
 	case NOTIFY_REQUEST: wire_write_notify_request(w, r); break;
 	case RESTART_ON: wire_write_restart_on(w, r, 0, 120); break;
 	case RESTART_COMPLETE: wire_write_restart_complete(w, r, 0, AF_INET); break;
@@ -77,6 +79,8 @@ static const struct {
 	/* type, instance, session, notify, synchronous */
 	{HELLO, RELEASE_7_5, RELEASE_9_1, "0013fe06000000000012 1a 0000 00000000 01 00"},
 	{HELLO, RELEASE_10_0, RELEASE_10_7, "0012fe06000000000013 1b 0000 00000000 00"},
+	{PARTING, RELEASE_7_5, RELEASE_9_1, "0013fe06000000000012 00 0000 00000000 01 01"},
+	{PARTING, RELEASE_10_0, RELEASE_10_7, "0012fe06000000000013 00 0000 00000000 01"},
 	{NOTIFY_REQUEST, RELEASE_8_0, RELEASE_8_0, "000bfe0600000000007b 01"},
 	{NOTIFY_REQUEST, RELEASE_8_1, RELEASE_8_1, "000bfe0600000000007f 01"},
 	{NOTIFY_REQUEST, RELEASE_8_2, RELEASE_9_0, "000bfe0600000000007c 01"},
