@@ -1,9 +1,10 @@
-"""A client of zebra's that knows three messages: what other programs on the node may do to our routes.
+"""A client of zebra's that knows four messages: what other programs on the node may do to our routes.
 
 Numbers are those of the release under test, written down here once more and not taken from the daemon's table.
 """
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 import struct
@@ -21,13 +22,18 @@ class Zclient:
     def __init__(self, node: Router) -> None:
         old = node.release in OLD
         assert old or node.release in NEW
-        self._add, self._delete = (8, 9) if old else (9, 10)
+        self._add, self._delete, self._hello = (8, 9, 18) if old else (9, 10, 19)
+        self._notify = b'\0' if old else b''
         self._types = {'static': 3, 'openfabric': 26} if old else {'static': 4, 'openfabric': 27}
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(10)
         self._socket.connect(str(node.zserv))
 
     def close(self) -> None:
+        """As a synchronous client (HELLO): zebra 10.3 and 10.7 would throw away what others have on its way."""
+        with contextlib.suppress(OSError):
+            self._send(self._hello, struct.pack('!BHI', 0, 0, 0) + self._notify + b'\1')
+            self.barrier()
         self._socket.close()
 
     def __enter__(self) -> Zclient:
