@@ -141,17 +141,20 @@ def test_zebra_stalls_in_a_storm(daemon: Cosmolet, network: Lab) -> None:
 
 def test_pods_flip_in_a_second(daemon: Cosmolet, network: Lab) -> None:
     start(daemon, network)
-    sent, mark = daemon.sent(), time.monotonic()
-    for i in range(200):
-        daemon.manifest('web', service('web', [V4, V6]), pod('web-1', 'web', ready=i % 2 == 1))
-        time.sleep(max(0.0, mark + (i + 1) * 0.004 - time.monotonic()))
-    took = time.monotonic() - mark
-    daemon.wait_states(UP)
-    network.tor.wait_for(WEB)
-    time.sleep(1)
-    assert set(network.tor.services()) == WEB and daemon.states() == UP
-    # What slows us down here, to more than two seconds, gives it time to send more; but of one route there are limits to that.
-    assert daemon.sent() - sent <= max(400 / 2, 100 * took), 'there were 400 changes'
+    for _ in range(5):  # a storm that the machine slows down is none, and comes again
+        sent, mark = daemon.sent(), time.monotonic()
+        for i in range(200):
+            daemon.manifest('web', service('web', [V4, V6]), pod('web-1', 'web', ready=i % 2 == 1))
+            time.sleep(max(0.0, mark + (i + 1) * 0.004 - time.monotonic()))
+        took = time.monotonic() - mark
+        daemon.wait_states(UP)
+        network.tor.wait_for(WEB)
+        time.sleep(1)
+        assert set(network.tor.services()) == WEB and daemon.states() == UP
+        if took < 2:
+            break
+    assert took < 2
+    assert daemon.sent() - sent <= 400 / 2, 'there were 400 changes'
 
 
 # Other daemons of FRR
