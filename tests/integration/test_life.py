@@ -276,19 +276,19 @@ def test_somebody_works_on_the_loopback(start: Any) -> None:
     assert set(local_routes(lab)) == {V6}, 'the foreign route is used, not doubled'
     assert daemon.status()['addresses'][0].get('foreign') is True
 
-    # Ours is deleted, in a later life, too: it is back as soon as that is told, and BGP does not notice.
+    # Ours is deleted, in a later life, too: it is back within a second, and BGP does not notice.
     daemon.kill()
     daemon.start()
     daemon.wait_states(UP)
     mark = time.time()
     lab.node.run(['ip', '-6', 'route', 'del', 'local', V6, 'dev', 'lo', 'table', 'local'])
-    wait_until(lambda: V6 in local_routes(lab), 5, 'our route to be repaired')
+    wait_until(lambda: V6 in local_routes(lab), 1, 'our route to be repaired')
     assert lab.tor.events(mark) == []
 
     # The interface goes down and up: the same.
     lab.node.run(['ip', 'link', 'set', 'lo', 'down'])
     lab.node.run(['ip', 'link', 'set', 'lo', 'up'])
-    wait_until(lambda: V6 in local_routes(lab), 5, 'our route to be repaired')
+    wait_until(lambda: V6 in local_routes(lab), 2, 'our route to be repaired')
 
     # At the end ours goes and the foreign one stays.
     daemon.manifest('web')

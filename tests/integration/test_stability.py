@@ -119,7 +119,7 @@ def test_what_flaps_is_suppressed_and_comes_back_by_itself(world: tuple[Lab, Cos
     told = why(daemon, FLAPPY)
     assert f'{FLAPPY} is suppressed' in told and '1 of 1 pods on this node are ready' in told
     assert 'is down to 750 (damping_reuse)' in told
-    lab.tor.wait_for(everything, timeout=15)
+    lab.tor.wait_for(everything, timeout=8)
 
 
 def test_the_anchor_holds_what_would_all_go_at_once(world: tuple[Lab, Cosmolet]) -> None:

@@ -219,7 +219,7 @@ def test_more_than_any_buffer(start: Start, network: Lab) -> None:
     time.sleep(0.3)
     daemon.process.send_signal(signal.SIGCONT)
     giving.join(10)
-    wait_until(lambda: 'nodes' in api.watches, 10, 'the watch after the list', explain=daemon.tail)
+    wait_until(lambda: 'nodes' in api.watches, 5, 'the watch after the list', explain=daemon.tail)
     assert sum(path == '/livez' for path in api.paths) <= 1
     daemon.wait_ready(5)
 
