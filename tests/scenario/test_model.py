@@ -567,7 +567,9 @@ class Session:
     def routes_deleted(self) -> None:
         """Somebody flushes the kernel's table."""
         for family in ('-4', '-6'):
-            self.lab.node.run(['ip', family, 'route', 'flush', 'table', 'local', 'proto', '237'], check=True)
+            # Fails when cosmolet was faster with one of them.
+            wait_until(lambda: self.lab.node.run(['ip', family, 'route', 'flush', 'table', 'local', 'proto', '237']).returncode == 0,
+                       10, 'the routes to be flushed', explain=self.daemon.tail)
 
     def cosmolet_killed(self) -> None:
         self.daemon.kill()
