@@ -18,6 +18,7 @@
 
 #include <civetweb.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -413,6 +414,18 @@ static bool is_stranger(const struct http *http, int fd)
 }
 
 /*
+ * Other threads close the descriptor and open it anew as something else, between any two looks. One
+ * of our own stays the same socket.
+ */
+static void shut_out_stranger(const struct http *http, int fd)
+{
+	auto_close int own = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+	if (own >= 0 && is_stranger(http, own))
+		shutdown(own, SHUT_RDWR);
+}
+
+/*
  * Somebody of this node who found the server behind the door shall hold none of its threads.
  * civetweb tells here neither who it is nor its descriptor, so all of them are looked at.
  */
@@ -423,7 +436,7 @@ static int on_connection(const struct mg_connection *connection, void **data)
 	(void)data;
 	for (int fd = STDERR_FILENO + 1; fd < FD_MAX; fd++) {
 		if (is_stranger(http, fd))
-			shutdown(fd, SHUT_RDWR);
+			shut_out_stranger(http, fd);
 	}
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An answer comes from the loop alone: one that hangs is not alive. */
+/* An answer comes from the loop alone: one that hangs is not alive. And all who ask get one. */
 #include "http.h"
 
 #include <arpa/inet.h>
@@ -24,19 +24,51 @@ static bool is_open(const char *path)
 	return *path != '\0';
 }
 
-static uint16_t free_port(void)
-{
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof(address);
-	auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+static struct loop *loop;
+static struct http *http;
+static struct http_server server; /* as clients know it */
+static char *address;
+static int reserved = -1;
+static int stop_fd = -1;
+static struct loop_io stop_io;
+static pthread_t thread;
 
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, size), 0);
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-	return ntohs(address.sin_port);
+/* Until the socket is closed, nobody has its port but who asks for it by number, as the door. */
+static uint16_t reserve_port(void)
+{
+	struct sockaddr_in name = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof(name);
+	const int on = 1;
+
+	reserved = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(setsockopt(reserved, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	ck_assert_int_eq(bind(reserved, (struct sockaddr *)&name, size), 0);
+	ck_assert_int_eq(getsockname(reserved, (struct sockaddr *)&name, &size), 0);
+	return ntohs(name.sin_port);
 }
 
-static struct loop *loop;
+static void setup(void)
+{
+	struct http_options options = {.is_open = is_open, .answer = answer};
+	auto_free char *error = NULL;
+
+	address = xasprintf("127.0.0.1:%u", reserve_port());
+	options.listen = server.listen = address;
+	stop_fd = eventfd(0, EFD_CLOEXEC);
+	loop = loop_new();
+	ck_assert_int_eq(http_new(loop, &options, &http, &error), 0);
+}
+
+static void teardown(void)
+{
+	loop_io_stop(&stop_io);
+	http_free(http);
+	loop_free(loop);
+	close(stop_fd);
+	close(reserved);
+	free(address);
+}
 
 static void *turn(void *data)
 {
@@ -51,37 +83,70 @@ static void on_stop(struct loop_io *io, uint32_t ready)
 	loop_stop(loop, 0);
 }
 
+static void begin_turning(void)
+{
+	ck_assert_int_eq(loop_io_start(loop, &stop_io, stop_fd, EPOLLIN, on_stop), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, turn, NULL), 0);
+}
+
+static void end_turning(void)
+{
+	ck_assert_int_eq(eventfd_write(stop_fd, 1), 0);
+	pthread_join(thread, NULL);
+}
+
 START_TEST(a_loop_that_hangs_is_not_alive)
 {
-	auto_free char *listen = xasprintf("127.0.0.1:%u", free_port());
-	struct http_options options = {.listen = listen, .is_open = is_open, .answer = answer};
-	struct http_server server = {.listen = listen};
 	auto_free char *error = NULL;
 	auto_free char *late = NULL;
 	auto_free char *body = NULL;
-	auto_close int stop_fd = eventfd(0, EFD_CLOEXEC);
-	struct loop_io stop_io = {0};
-	struct http *http = NULL;
-	pthread_t thread;
 	int status = 0;
 
-	loop = loop_new();
-	ck_assert_int_eq(http_new(loop, &options, &http, &error), 0);
 	ck_assert_int_eq(http_get(&server, "/livez", &status, &late, &error), 0);
 	ck_assert_int_eq(status, 503);
 	ck_assert_str_eq(late, "the loop does not answer\n");
 
 	/* It goes on. */
-	ck_assert_int_eq(loop_io_start(loop, &stop_io, stop_fd, EPOLLIN, on_stop), 0);
-	ck_assert_int_eq(pthread_create(&thread, NULL, turn, NULL), 0);
+	begin_turning();
 	ck_assert_int_eq(http_get(&server, "/livez", &status, &body, &error), 0);
 	ck_assert_int_eq(status, 200);
 	ck_assert_str_eq(body, "ok\n");
-	ck_assert_int_eq(eventfd_write(stop_fd, 1), 0);
-	pthread_join(thread, NULL);
-	loop_io_stop(&stop_io);
-	http_free(http);
-	loop_free(loop);
+	end_turning();
+}
+END_TEST
+
+#define CROWD 8 /* as many as there are places */
+#define EACH  1000
+
+static void *ask_often(void *data)
+{
+	unsigned *n_good = data;
+
+	for (int i = 0; i < EACH; i++) {
+		auto_free char *body = NULL;
+		auto_free char *error = NULL;
+		int status = 0;
+
+		*n_good +=
+			http_get(&server, "/livez", &status, &body, &error) == 0 && status == 200;
+	}
+	return NULL;
+}
+
+/* With each who comes all descriptors are looked at for strangers, while others' come and go. */
+START_TEST(a_crowd_is_answered)
+{
+	pthread_t crowd[CROWD];
+	unsigned n_good[CROWD] = {0};
+
+	begin_turning();
+	for (int i = 0; i < CROWD; i++)
+		ck_assert_int_eq(pthread_create(&crowd[i], NULL, ask_often, &n_good[i]), 0);
+	for (int i = 0; i < CROWD; i++)
+		pthread_join(crowd[i], NULL);
+	for (int i = 0; i < CROWD; i++)
+		ck_assert_uint_eq(n_good[i], EACH);
+	end_turning();
 }
 END_TEST
 
@@ -91,7 +156,9 @@ int main(void)
 	TCase *tcase = tcase_create("http");
 
 	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, a_loop_that_hangs_is_not_alive);
+	tcase_add_test(tcase, a_crowd_is_answered);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);
 }
