@@ -14,18 +14,23 @@ static struct loop *loop;
 static struct bgpd *bgpd;
 static unsigned n_changes;
 
+/*
+ * Made beside the one before, or it could have the same inode, and in the same tick of the kernel's
+ * clock the same time: nobody restarts a daemon as fast as that.
+ */
 static void start(int *fd, const char *path)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	auto_free char *new = xasprintf("%s.new", path);
 
 	if (*fd >= 0)
 		close(*fd);
-	unlink(path);
 	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	ck_assert_uint_lt(strlen(path), sizeof(name.sun_path));
-	memcpy(name.sun_path, path, strlen(path));
+	ck_assert_uint_lt(strlen(new), sizeof(name.sun_path));
+	memcpy(name.sun_path, new, strlen(new));
 	ck_assert_int_eq(bind(*fd, (struct sockaddr *)&name, sizeof(name)), 0);
 	ck_assert_int_eq(listen(*fd, 100), 0);
+	ck_assert_int_eq(rename(new, path), 0);
 }
 
 static void on_change(void *data)
