@@ -10,6 +10,7 @@
 #include <check.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <signal.h>
 #include <string.h>
@@ -196,9 +197,12 @@ static void on_accept(struct loop_io *io, uint32_t ready)
 	struct fake_api *api = container_of(io, struct fake_api, io);
 	struct fake_conn *conn = xcalloc(1, sizeof(*conn));
 	int fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	const int on = 1;
 
 	(void)ready;
 	ck_assert_int_ge(fd, 0);
+	/* What waits for an acknowledgement would be lost when the connection is broken. */
+	ck_assert_int_eq(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
 	conn->api = api;
 	conn->raw = api->raw;
 	if (api->tls && !api->raw)
