@@ -52,7 +52,9 @@ REFUSED: list[Object] = [{'settings': {'tag': 100}}, {'settings': {'minReady': '
 WITHOUT_EFFECT: Object = {  # of a service, on where it is announced
     'trafficDistribution': 'PreferSameNode', 'loadBalancerSourceRanges': ['192.0.2.0/24'], 'healthCheckNodePort': 30123,
     'allocateLoadBalancerNodePorts': False, 'sessionAffinity': 'ClientIP'}
-QUIET = 30  # seconds at most; an event takes milliseconds, but a watch that was cut comes back after a second or two
+# Seconds at most. An event takes milliseconds, and a watch that was cut comes back after a second or two; but where a server has
+# forgotten its history again and again, the next list is up to a minute later (k8s/reflector.c: BACKOFF_MAX_MS, and jitter).
+QUIET = 75
 
 
 class Disagreement(AssertionError):
@@ -354,6 +356,7 @@ class Session:
         self.history: list[str] = []
         self.did: Counter[str] = Counter()
         self.unnoticed = {wrong.__name__: wrong for wrong in WRONG}
+        self.configured = 0.0  # when the configuration was written last
         self.read_log = 0
 
     # The two sources
@@ -380,7 +383,13 @@ class Session:
             for section, keys in part.items():
                 merged[section] = {**merged.get(section, {}), **{k: v for k, v in keys.items() if v is not None}}
         self.daemon.settings = merged
+        self.configured = time.time()
         self.daemon.write_config()
+
+    def wait_configured(self) -> None:
+        """Until the daemon has read what was written last: it lets a file settle first."""
+        wait_until(lambda: self.daemon.metric('config_last_reload_success_timestamp_seconds') >= self.configured, 20,
+                   'the configuration to be read', explain=self.daemon.tail)
 
     # What is compared
 
@@ -398,6 +407,8 @@ class Session:
         if code != 200:
             return 'the daemon does not answer'
         status = json.loads(answer)
+        if not status['kubernetes']['synced']:
+            return 'the daemon does not know the cluster yet'
         rows = {plain(row['address']): row for row in status['addresses'] if row['services']}
         said = {address: (row['tag'], row['metric']) for address, row in rows.items() if row['state'] == 'announced'}
         for name, got, want in (('the daemon', said, wanted), ('the kernel', self.kernel(), set(wanted)), ('zebra', self.zebra(), wanted)):
@@ -503,6 +514,8 @@ class Session:
     def traced(self) -> None:
         """Pods alone, one change after the other: what was to be announced all the time was not withdrawn for a moment."""
         self.history.append(f'{self.round} traced')
+        # What may seem to agree because it was not read yet.
+        self.wait_configured()
         # The other rounds look at the ToR only now and then: what they took away may still be on its way there.
         self.agree(tor=True)
         always = self.model().wanted().keys()
@@ -539,15 +552,14 @@ class Session:
 
     def other_life(self) -> None:
         self.parts[1] = new_life_config(self.r)
-        before = len(self.daemon.log_lines('room=config', 'changed'))
         self.configure()
         # So that a crash does not come between: routes with tags that no later life knows would be nobody's.
-        with contextlib.suppress(TimeoutError):
-            self.daemon.wait_log('room=config', 'changed', more_than=before, timeout=2)
+        self.wait_configured()
 
     def config_broken(self) -> None:
+        before = len(self.daemon.log_lines('room=config', 'refused'))
         self.daemon.config.write_text('announce: {tag: [')
-        self.daemon.wait_log('room=config', 'refused')
+        self.daemon.wait_log('room=config', 'refused', more_than=before)
         self.daemon.write_config()
 
     def policy_refused(self) -> None:
