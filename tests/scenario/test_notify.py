@@ -99,6 +99,7 @@ def test_watchdog(daemon: Cosmolet, tmp_path: Path) -> None:
     assert max(late - early for early, late in zip(heard, heard[1:])) < 1
     assert daemon.process
     daemon.process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, daemon.process.pid, os.WSTOPPED)  # it may be amid a sign of life
     while not manager.is_silent(0):
         manager.socket.recv(4096)
     assert manager.is_silent(1.2)
