@@ -337,8 +337,14 @@ class Router:
         if status is not None:
             raise RuntimeError(f'{self.name}: {daemon} {self.release} ended with {status}\n{self.tail()}')
         with contextlib.suppress(OSError):
-            return bool(self.vty(daemon, 'show version')) and (daemon != 'zebra' or self.zserv.exists())
+            return bool(self.vty(daemon, 'show version')) and (daemon != 'zebra' or self._takes_clients(self._running[daemon].pid))
         return False
+
+    @staticmethod
+    def _takes_clients(zebra: int) -> bool:
+        """Does it listen? The file may be an earlier one's. Not tried, since who leaves takes routes of others along (10.3, 10.7)."""
+        sockets = (line.split() for line in Path(f'/proc/{zebra}/net/unix').read_text().splitlines())
+        return any(words[-1].endswith('/zserv.api') and int(words[3], 16) & 1 << 16 for words in sockets)  # SO_ACCEPTCON
 
     def _load_config(self, *which: str) -> None:
         run([str(self.directory / 'enter'), 'vtysh', '-b', *which])
