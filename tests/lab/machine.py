@@ -41,6 +41,7 @@ mount -t tmpfs -o mode=755 tmpfs run
 mkdir run/lock run/frr
 mount --bind {frr} run/frr
 echo {name} >etc/hostname
+ln -s /dev/null etc/systemd/system/timers.target  # what Debian does daily would write, or have apt's lock
 container=cosmolet-lab exec chroot . /lib/systemd/systemd --unit=basic.target --log-level=warning
 '''
 
@@ -101,6 +102,9 @@ class Machine:
         assert self._process.poll() is None, self.log.read_text()
         done = subprocess.run(['nsenter', f'--target={self._process.pid}', 'true'], check=False)
         if done.returncode != 0 or not Path(f'/proc/{self._process.pid}/task/{self._process.pid}/children').read_text():
+            return False
+        # Until it is in its own root, it is this machine's systemd that would answer, and of this machine's disk.
+        if Path(f'/proc/{self._first()}/comm').read_text() != 'systemd\n':
             return False
         return self.run('systemctl', 'is-active', 'basic.target', check=False).stdout == 'active\n'
 
