@@ -90,10 +90,15 @@ def differences(sent: Any, found: Any, path: str = '') -> Iterator[str]:
 
 
 def delete(kube: KubeApi, objects: Iterable[Object]) -> None:
-    """All but namespaces: nobody here could finish those."""
+    """All but namespaces: nobody here could finish those. The API server itself finishes kinds, after its answer."""
     rest = [each for each in objects if each['kind'] != 'Namespace']
     if rest:
         kube.kubectl('delete', '--ignore-not-found', '--wait=false', '-f', '-', stdin=yaml.safe_dump_all(rest))
+    kinds = {each['metadata']['name'] for each in rest if each['kind'] == 'CustomResourceDefinition'}
+    if kinds:
+        path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+        wait_until(lambda: kinds.isdisjoint(item['metadata']['name'] for item in kube.request('GET', path)['items']), 30,
+                   f'the end of {kinds}')
 
 
 def crd(kube: KubeApi, kind: str) -> None:
@@ -119,9 +124,14 @@ def schema(form: Any) -> Any:
 
 
 def wait_served(kube: KubeApi, path: str) -> None:
+    """/apis/GROUP/VERSION/PLURAL is there, and in the lists by which kubectl finds kinds: others write those, a little later."""
+    group_version, _, plural = path.removeprefix('/apis/').rpartition('/')
+
     def served() -> bool:
         try:
-            return 'items' in kube.request('GET', path)
+            versions = {version['groupVersion'] for group in kube.request('GET', '/apis')['groups'] for version in group['versions']}
+            return (group_version in versions and 'items' in kube.request('GET', path)
+                    and plural in {each['name'] for each in kube.request('GET', f'/apis/{group_version}')['resources']})
         except ApiError as error:
             assert error.status == 404, error
             return False
