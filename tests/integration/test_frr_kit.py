@@ -123,7 +123,8 @@ def drained(tor: Tor) -> bool:
 def uplinks(network: Network) -> set[str]:
     """The interfaces of the node's way out."""
     found = network.node.vtysh_json('show ip route 0.0.0.0/0 json').values()
-    return {nexthop['interfaceName'] for entries in found for entry in entries for nexthop in entry['nexthops']}
+    # A nexthop that zebra has not resolved yet has no interface.
+    return {nexthop.get('interfaceName', '?') for entries in found for entry in entries for nexthop in entry['nexthops']}
 
 
 @pytest.mark.parametrize('network', SAMPLES, indirect=True)
@@ -189,8 +190,8 @@ def test_weights(frr_release: str, cosmolet: Path, tmp_path: Path) -> None:
         """How much more goes to the first node than to the other."""
         family = 'ipv6' if ':' in prefix else 'ip'
         found = tor.vtysh_json(f'show {family} route {prefix} json').get(prefix, [])
-        weights = {hop['interfaceName']: hop['weight'] for route in found for hop in route['nexthops']}
-        return weights['down0'] / weights['down1'] if len(weights) == 2 else 0
+        weights = {hop.get('interfaceName'): hop.get('weight') for route in found for hop in route['nexthops']}
+        return weights['down0'] / weights['down1'] if weights.keys() == {'down0', 'down1'} and all(weights.values()) else 0
 
     def wait_share(prefix: str, wanted: float) -> None:
         wait_until(lambda: abs(share(prefix) - wanted) < 0.2, 40, f'{prefix} at {wanted} : 1',

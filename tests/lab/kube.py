@@ -172,10 +172,13 @@ class KubeApi:
         answer = self.request('POST', f'/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token', {
             'apiVersion': 'authentication.k8s.io/v1', 'kind': 'TokenRequest', 'spec': {'expirationSeconds': seconds}})
         token: str = answer['status']['token']
+        self._put_token(name, namespace, token)
+        return token
+
+    def _put_token(self, name: str, namespace: str, token: str) -> None:
         directory = self.directory / 'accounts' / f'{namespace}-{name}'
         (directory / 'token.new').write_text(token)
         (directory / 'token.new').rename(directory / 'token')
-        return token
 
     def brief_token(self, seconds: int, name: str = 'cosmolet', namespace: str = 'cosmolet') -> str:
         """One that the API server would not make, since it ends so soon, but takes; put in place as by renew_token()."""
@@ -190,7 +193,7 @@ class KubeApi:
         middle = 4 + der[3]
         pair = b''.join(int.from_bytes(number, 'big').to_bytes(32, 'big') for number in (der[4:middle], der[middle + 2:]))
         token = (signed + b'.' + _base64url(pair)).decode()
-        (self.directory / 'accounts' / f'{namespace}-{name}' / 'token').write_text(token)
+        self._put_token(name, namespace, token)
         return token
 
     def kubectl(self, *arguments: str, stdin: str | None = None, program: str = 'kubectl') -> str:
