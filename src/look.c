@@ -178,12 +178,10 @@ static void on_events(void *data)
 	struct zapi_event event;
 
 	while (zapi_pop_event(look->zapi, &event)) {
-		if (look->shown) {
-			continue;
-		} else if (event.type == ZAPI_EVENT_DOWN) {
+		if (!look->shown && event.type == ZAPI_EVENT_DOWN) {
 			str_set(&look->trouble, event.text);
 			loop_stop(look->loop, 1);
-		} else if (event.type == ZAPI_EVENT_UP) {
+		} else if (!look->shown && event.type == ZAPI_EVENT_UP) {
 			show(look);
 			look->shown = true;
 			loop_timer_stop(&look->timer);

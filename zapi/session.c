@@ -32,6 +32,8 @@
 #define BURST_BEGIN 256
 #define BURST_END   16
 
+static const uint8_t families[] = {AF_INET, AF_INET6};
+
 static void lost(struct session *s, const char *why);
 static void on_pump(struct loop_job *job);
 static void on_settle(struct loop_timer *timer);
@@ -130,8 +132,6 @@ static void give_order(struct session *s, const struct order *order)
 /* Ends graceful restart's waiting: zebra sweeps what we did not send again. */
 static void complete_restart(struct session *s)
 {
-	static const uint8_t families[] = {AF_INET, AF_INET6};
-
 	for (size_t i = 0; i < N_ELEMENTS(families); i++) {
 		struct writer w = channel_writer(&s->channel);
 
@@ -155,8 +155,6 @@ static void send_finish(struct session *s)
 
 static void send_feed_request(struct session *s, bool on)
 {
-	static const uint8_t families[] = {AF_INET, AF_INET6};
-
 	for (size_t i = 0; i < N_ELEMENTS(families); i++) {
 		struct writer w;
 
