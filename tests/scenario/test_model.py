@@ -557,9 +557,12 @@ class Session:
         self.wait_configured()
 
     def config_broken(self) -> None:
-        before = len(self.daemon.log_lines('room=config', 'refused'))
+        def refused() -> tuple[float]:
+            return (self.daemon.total('config_reloads_total', 'result="refused"'),)  # it is logged once as long as it is the same
+
+        before = wait_until(refused, 10, 'an answer', explain=self.daemon.tail)
         self.daemon.config.write_text('announce: {tag: [')
-        self.daemon.wait_log('room=config', 'refused', more_than=before)
+        wait_until(lambda: refused() > before, 10, 'the configuration to be refused', explain=self.daemon.tail)
         self.daemon.write_config()
 
     def policy_refused(self) -> None:
