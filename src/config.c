@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CONFIG_MAX_BYTES (1u << 20)
 #define VRF_NAME_MAX     35 /* FRR's lib/vrf.h, 7.5 to 10.7 */
@@ -567,13 +568,21 @@ static int check_all(struct load *load)
 	return r;
 }
 
+/* Who pipes a configuration in may need a while to have it. */
+static int read_whole(const char *path, char **out, size_t *out_size)
+{
+	return strcmp(path, "/dev/stdin")
+		       ? file_read(path, CONFIG_MAX_BYTES, out, out_size)
+		       : file_read_fd(STDIN_FILENO, CONFIG_MAX_BYTES, out, out_size);
+}
+
 static int load_file(struct load *load, struct ytree **out)
 {
 	auto_free char *text = NULL;
 	struct where where = {0};
 	struct ytree_error error;
 	size_t size;
-	int r = file_read(load->reader.file, CONFIG_MAX_BYTES, &text, &size);
+	int r = read_whole(load->reader.file, &text, &size);
 
 	if (r < 0)
 		return value_refuse(&load->reader, &where, "%s", strerror(-r));

@@ -80,3 +80,5 @@ DEFINE_AUTO(ytree, struct ytree *, ytree_free)
  * 0, or a negative errno (-EFBIG: longer than max, or it holds a NUL).
  */
 must_check int file_read(const char *path, size_t max, char **out, size_t *out_size);
+/* The same of a descriptor, to its end; waits where the descriptor does. */
+must_check int file_read_fd(int fd, size_t max, char **out, size_t *out_size);

@@ -7,14 +7,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-int file_read(const char *path, size_t max, char **out, size_t *out_size)
+int file_read_fd(int fd, size_t max, char **out, size_t *out_size)
 {
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	auto_free char *text = NULL;
 	size_t n = 0, room = 0;
 
-	if (fd < 0)
-		return -errno;
 	for (;;) {
 		ssize_t got;
 
@@ -39,4 +36,11 @@ int file_read(const char *path, size_t max, char **out, size_t *out_size)
 	*out = TAKE(text);
 	*out_size = n;
 	return 0;
+}
+
+int file_read(const char *path, size_t max, char **out, size_t *out_size)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	return fd < 0 ? -errno : file_read_fd(fd, max, out, out_size);
 }

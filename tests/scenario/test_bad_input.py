@@ -9,6 +9,8 @@ import contextlib
 import json
 import os
 import socket
+import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,3 +135,15 @@ def test_a_run_directory_that_cannot_be_written(network: Lab, cosmolet: Path, tm
         assert daemon.stop() == 0
         assert daemon.command('withdraw', '--config', str(daemon.config)).returncode == 0
         network.tor.wait_for(set())
+
+
+def test_a_pipe_that_is_slow(cosmolet: Path) -> None:
+    """Nothing is wrong with it: kubectl, say, needs a while for what it pipes in."""
+    with subprocess.Popen([cosmolet, 'check', '/dev/stdin'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as check:
+        assert check.stdin and check.stdout
+        for part in ('node: n\nannounce: ', '{tag: 4711}\n'):
+            time.sleep(0.3)
+            check.stdin.write(part)
+            check.stdin.flush()
+        check.stdin.close()
+        assert '4711' in check.stdout.read() and check.wait(10) == 0
