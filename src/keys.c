@@ -110,7 +110,7 @@ const struct key keys[] = {
 		"(`withdraw`); `drain` changes the tag, waits, then withdraws."},
 	{"announce.drain_tag", INTEGER, AT(announce_drain_tag), "4713", NULL, 1, UINT32_MAX,
 		"Route tag while draining; map it to GRACEFUL_SHUTDOWN (RFC 8326)."},
-	{"announce.policy_tags", STRINGS, AT(announce_policy_tags), "", NULL, 0, 0,
+	{"announce.policy_tags", STRINGS, AT(announce_policy_tags), "", NULL, 1, UINT32_MAX,
 		"Tags that AnnouncementPolicies may use besides those of this file: numbers, or "
 		"ranges like `5000-5010`. With `static` they mark routes as ours, so let no other "
 		"static route have them."},

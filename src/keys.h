@@ -15,7 +15,7 @@ struct key {
 	size_t offset;       /* in struct config */
 	const char *initial; /* NULL: unset. Lists: words separated by spaces */
 	const char *words;   /* CHOICE and CHOICES: what is allowed, in the order of the enum */
-	int64_t min, max;    /* INTEGER, COUNT */
+	int64_t min, max;    /* INTEGER, COUNT; STRINGS that may be numbers */
 	const char *meaning;
 };
 

@@ -215,12 +215,16 @@ static int decode_list(const struct reader *reader, struct where where, const st
 		return value_refuse(reader, &where, "must be a list");
 	value_clear(key, field);
 	json_array_foreach (json, i, element) {
+		auto_free char *number = NULL;
 		int r;
 
 		where.place = ytree_place_element(reader->yaml, json, i);
-		if (!json_is_string(element))
+		if (key->kind == STRINGS && key->max && json_is_integer(element))
+			number = xasprintf("%lld", (long long)json_integer_value(element));
+		else if (!json_is_string(element))
 			return value_refuse(reader, &where, "element %zu must be a word", i + 1);
-		r = add_element(reader, &where, key, json_string_value(element), field);
+		r = add_element(
+			reader, &where, key, number ? number : json_string_value(element), field);
 		if (r < 0)
 			return r;
 	}
@@ -244,10 +248,13 @@ int value_decode(const struct reader *reader, struct where where, const struct k
 	case COUNT: return decode_count(reader, &where, key, json, field);
 	case CHOICE: {
 		auto_free char *allowed = words_text(key->words);
+		/* To YAML 1.1, as Helm reads it, "on" and "off" are truths. */
+		const char *text = json_is_boolean(json) ? json_is_true(json) ? "on" : "off"
+							 : json_string_value(json);
 
-		if (!json_is_string(json))
+		if (!text || (json_is_boolean(json) && words_index(key->words, text) < 0))
 			return value_refuse(reader, &where, "must be one of %s", allowed);
-		return decode_choice(reader, &where, key, json_string_value(json), field);
+		return decode_choice(reader, &where, key, text, field);
 	}
 	case CHOICES:
 	case STRINGS:

@@ -63,6 +63,14 @@ GOOD: dict[str, str] = {
         serviceMonitor: {enabled: true, tlsConfig: {insecureSkipVerify: true}, authorization: {credentials: {name: token, key: token}}}''',
     'namespaces by label': 'config: {services: {namespace_selector: team=shop}}',
     'classes': 'config: {classes: {gold: {tag: 4720, min_ready: 2, namespaces: [shop]}}}',
+    'shares, numbers, on and off': '''
+        config:
+          services: {min_ready: 50%}
+          classes: {gold: {min_ready: 100%}}
+          announce: {policy_tags: [4720, 4730-4739]}
+          frr: {verify_bgp: on}
+          metrics: {per_service: off}''',
+    'on and off as text': 'config: {frr: {verify_bgp: "on"}, metrics: {per_service: "off"}}',
     'addresses on lo': 'config: {announce: {redistribute: connected}, loopback: {mode: address}}',
     'its own seccomp profile': f'seccomp: {{enabled: true}}\nfrr: {{layout: sidecar, sidecar: {{config: {json.dumps(FRR_CONF)}}}}}',
     'no metrics outside': 'metrics: {enabled: false, port: 9999}',
@@ -109,6 +117,11 @@ BAD = {
     'config: {services: {adresses: [cluster_ip]}}': 'adresses',
     'config: {services: {addresses: [clusterIP]}}': 'addresses',
     'config: {announce: {tag: many}}': 'tag',
+    'config: {announce: {tag: 0}}': 'tag',
+    'config: {announce: {distance: 255}}': 'distance',
+    'config: {stability: {anchor_percent: 101}}': 'anchor_percent',
+    'config: {services: {min_ready: half}}': 'min_ready',
+    'config: {classes: {gold: {min_ready: 0}}}': 'min_ready',
     'config: {loopback: {mode: bridge}}': 'mode',
     'config: {logging: {level: loud}}': 'level',
     'config: {classes: {gold: {tag: many}}}': 'tag',

@@ -163,6 +163,13 @@ static const struct {
 	{"announce: {drain_on: [wait_for]}\n",
 		PATH ":1:22: announce.drain_on: wait_for asks the URL of announce.wait_for; set "
 		     "that, or remove it"},
+	{"announce: {policy_tags: [0]}\n",
+		PATH ":1:25: announce.policy_tags: \"0\" is not allowed; write a tag from 1 to "
+		     "4294967295, or FIRST-LAST"},
+	{"announce: {on_stop: true}\n",
+		PATH ":1:21: announce.on_stop: must be one of keep, withdraw or drain"},
+	{"metrics: {per_service: true}\n",
+		PATH ":1:24: metrics.per_service: must be one of full, aggregated or off"},
 	{"announce: {on_stop: stay}\n", PATH ":1:21: announce.on_stop: \"stay\" is not allowed; "
 					     "write keep, withdraw or drain"},
 	{"announce: {redistribute: ospf}\n", PATH
@@ -277,6 +284,24 @@ static const struct {
 	{"node: a\nnode: b\n", PATH ":2:1: key \"node\" stands here twice"},
 	{"node: [a\n", NULL},
 };
+
+/* What a template of Helm's makes of the same words, which are YAML 1.1 to it. */
+START_TEST(truths_and_bare_numbers_are_words)
+{
+	static const char yaml[] = "frr: {verify_bgp: true}\n"
+				   "metrics: {per_service: false}\n"
+				   "announce: {policy_tags: [4720, 4730-4731]}\n";
+	auto_config struct config *config = NULL;
+	auto_free char *error = NULL;
+
+	setenv("NODE_NAME", "n1", 1);
+	ck_assert_msg(load(yaml, &config, &error) == 0, "%s", error);
+	ck_assert_int_eq(config->frr_verify_bgp, 1);
+	ck_assert_int_eq(config->metrics_per_service, PER_SERVICE_OFF);
+	ck_assert_uint_eq(config->announce_policy_tags.n, 2);
+	ck_assert_str_eq(config->announce_policy_tags.items[0], "4720");
+}
+END_TEST
 
 START_TEST(errors_name_place_key_and_way_out)
 {
@@ -432,6 +457,7 @@ int main(void)
 	tcase_add_test(tcase, an_empty_file_is_the_defaults);
 	tcase_add_test(tcase, every_key_is_read);
 	tcase_add_test(tcase, the_originals_keys_are_read);
+	tcase_add_test(tcase, truths_and_bare_numbers_are_words);
 	tcase_add_loop_test(tcase, errors_name_place_key_and_way_out, 0, (int)N_ELEMENTS(bad));
 	tcase_add_loop_test(tcase, the_last_colon_is_before_the_port, 0, (int)N_ELEMENTS(listens));
 	tcase_add_loop_test(tcase, configurations_are_compared, 0, (int)N_ELEMENTS(comparisons));
