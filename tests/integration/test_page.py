@@ -260,7 +260,7 @@ def test_a_refresh_disturbs_nobody(stage: Stage, browser: Browser) -> None:
 
 def test_for_everybody(stage: Stage, browser: Browser) -> None:
     """On a phone, in the dark, by a screen reader."""
-    for width in (360, 768, 1280):
+    for width in (360, 768, 900, 1160, 1280):
         browser.resize(width, 780, phone=width < 400)
         for scheme in ('light', 'dark'):
             browser.prefer(scheme)
@@ -275,6 +275,20 @@ def test_for_everybody(stage: Stage, browser: Browser) -> None:
             assert all(node['name'] for node in nodes if node['role'] in ('button', 'link', 'searchbox', 'image', 'heading'))
             assert any(node['role'] == 'alert' for node in nodes) and any(node['role'] == 'status' for node in nodes)
         stage.keep(f'width-{width}')
+
+
+def test_where_nothing_is_wrong(browser: Browser) -> None:
+    """What then stands in place of a list is a line across it, and of seconds that pass nobody is told aloud."""
+    browser.run('take = () => {}')  # what the daemon says does not come between
+    for text, act in (('Every address is announced.', 'list = list.filter(a => a.state == "announced"); draw()'),
+                      ('No service has an address.', 'list = []; draw()')):
+        browser.run(act)
+        assert browser.run('document.querySelector("#not p").innerText') == text
+        assert browser.run('document.querySelector("#not p").getBoundingClientRect().height') < 30
+    for seconds in (7, 8):
+        browser.run(f'status.problems = ["the API server is away since {seconds} s: what was known"]; draw()')
+        assert f'since {seconds} s' in browser.run('document.getElementById("alerts").innerText')
+        assert 'is away since some time: what' in browser.run('document.getElementById("alarm").textContent')
 
 
 @pytest.fixture
