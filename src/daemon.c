@@ -447,7 +447,7 @@ static void answer_why(const struct daemon *daemon, const char *query, struct ht
 	bool known = false;
 	char *text;
 
-	if (!subject) {
+	if (!subject || !*subject) {
 		set_answer(out, 400, "text/plain; charset=utf-8",
 			xstrdup("write /why?q=ADDRESS or /why?q=NAMESPACE/NAME\n"));
 		return;
@@ -597,7 +597,6 @@ static void configure_live(struct daemon *daemon, struct config *config)
 
 	daemon->config = config;
 	daemon->policies.stale = true;
-	log_setup((enum log_level)config->logging_level, (enum log_format)config->logging_format);
 	announce_configure(&daemon->announce, config);
 	stale_consider(&daemon->stale, config->fail_static_limit_seconds);
 	loop_timer_after(daemon->loop, &daemon->advice_timer, ADVICE_FIRST, on_advice_timer);
@@ -660,6 +659,7 @@ static void reload(struct daemon *daemon)
 	daemon->metrics.reloads[change ? RELOAD_APPLIED : RELOAD_UNCHANGED]++;
 	if (change)
 		log_info("config", "changed", "keys=%s", differences);
+	log_setup((enum log_level)config->logging_level, (enum log_format)config->logging_format);
 	switch (change) {
 	case CHANGE_NONE:
 		config_restate(daemon->config, config);
@@ -1000,8 +1000,18 @@ static int build_k8s(struct daemon *daemon)
 	int r = k8s_new(daemon->loop, &options, on_source, daemon, &daemon->k8s, &error);
 
 	planner_set_source(&daemon->planner, daemon->k8s);
-	if (r < 0)
-		return fail("k8s", error);
+	if (r < 0) {
+		const char *file = config->kubernetes_path ? config->kubernetes_path
+							   : config->kubernetes_kubeconfig;
+		bool named = file && !strncmp(error, file, strlen(file));
+		auto_free char *text = xasprintf("%s%s",
+			!named                    ? ""
+			: config->kubernetes_path ? "kubernetes.path: "
+						  : "kubernetes.kubeconfig: ",
+			error);
+
+		return fail("k8s", text);
+	}
 	stale_init(&daemon->stale, daemon->loop, daemon->k8s, options.directory != NULL, on_stale,
 		daemon);
 	stale_consider(&daemon->stale, config->fail_static_limit_seconds);

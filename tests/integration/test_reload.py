@@ -97,7 +97,9 @@ def test_made_anew(make: Any, word: str) -> None:
     """What shapes connections is applied by a new life in the same process, as invisible as a restart."""
     lab, daemon = make(word)
     pid, mark = daemon.process.pid, time.time()
+    daemon.settings['logging']['level'] = 'debug'
     change_life(daemon, 'frr', stale_seconds=77)
+    daemon.wait_log('level=debug')  # what acts at once does so in such company, too
     daemon.wait_states(UP)
     time.sleep(0.5)
     assert lab.tor.events(mark) == [] and daemon.process.pid == pid

@@ -68,7 +68,8 @@ CASES = {
                                     settings=files(service_account='{directory}')),
     'no service account': Case(['no API server: KUBERNETES_SERVICE_HOST', 'give a kubeconfig'], settings=files(),
                                unset=['KUBERNETES_SERVICE_HOST']),
-    'no such kubeconfig': Case(['/none: No such file'], settings=files(kubeconfig='{directory}/none')),
+    'no such kubeconfig': Case(['kubernetes.kubeconfig: /', '/none: No such file'], settings=files(kubeconfig='{directory}/none')),
+    'no such manifests': Case(['kubernetes.path: /', '/none: No such file'], settings={'kubernetes': {'source': 'files', 'path': '{directory}/none'}}),
 }
 
 

@@ -287,7 +287,7 @@ def test_http(daemon: Cosmolet, network: Lab) -> None:
     expected = {
         '/metrics': 200, '/status': 200, '/livez': 200, '/healthz': 200, '/readyz': 200,
         f'/why?q={V4}': 200, '/why?q=default/web': 200,
-        '/why?q=10.96.0.99': 404, '/why?q=default/nobody': 404, '/why?q=%00%ff': 404, '/why': 400,
+        '/why?q=10.96.0.99': 404, '/why?q=default/nobody': 404, '/why?q=%00%ff': 400, '/why?q=': 400, '/why': 400,
         '/nothing': 404, '/status/more': 404, '/metrics/': 404, '/etc/passwd': 404, '/%2e%2e/%2e%2e/etc/passwd': 404}
     for path, status in expected.items():
         got, body = daemon.get(path)
