@@ -138,7 +138,7 @@ static int run_version(const struct call *call)
 
 /* Asking the daemon */
 
-/* Whom to ask: --http, else the configuration, else the default. */
+/* Whom to ask: --http, else the configuration, else the default. A token and TLS are the file's. */
 struct whom {
 	struct config *config; /* whose strings server.tls has */
 	struct http_server server;
@@ -158,25 +158,21 @@ static int find_whom(const struct call *call, struct whom *out)
 	auto_free char *error = NULL;
 	const struct config *config;
 
-	if (call->http) {
-		out->server.listen = xstrdup(call->http);
-		return 0;
-	}
-	if (!call->config_path && access(DEFAULT_CONFIG, R_OK) < 0) {
-		out->server.listen = xstrdup(DEFAULT_LISTEN);
+	if (!call->config_path && (call->http || access(DEFAULT_CONFIG, R_OK) < 0)) {
+		out->server.listen = xstrdup(call->http ? call->http : DEFAULT_LISTEN);
 		return 0;
 	}
 	config = out->config = load_config_of_any_node(call->config_path);
 	if (!config)
 		return EXIT_CONFIG;
-	if (!*config->http_listen) {
+	if (!call->http && !*config->http_listen) {
 		fprintf(stderr, "cosmolet: http.listen is empty in the configuration: nobody can "
 				"be asked\n");
 		return EXIT_CONFIG;
 	}
 	if (config->http_token_file)
 		out->server.token = http_read_token(config->http_token_file, &error);
-	out->server.listen = xstrdup(config->http_listen);
+	out->server.listen = xstrdup(call->http ? call->http : config->http_listen);
 	config_tls_files(config, &out->server.tls);
 	return 0;
 }
@@ -222,7 +218,9 @@ static json_t *ask_status(const struct http_server *server, char **out_error)
 	if (status == 200 && json_is_object(json))
 		return json;
 	json_decref(json);
-	*out_error = xasprintf("the answer is no status: %s", body);
+	body[strcspn(body, "\n")] = '\0';
+	*out_error = xasprintf(status == 200 ? "the answer is no status: %s" : "%s answers: %s",
+		status == 200 ? body : server->listen, body);
 	return NULL;
 }
 
@@ -277,12 +275,12 @@ static const struct command commands[] = {
 		"Checks a configuration and prints what it comes to; --keys prints the table of "
 		"all keys, --metrics that of all metrics, --policy the schema of an "
 		"AnnouncementPolicy's settings."},
-	{"status", "[-w] [-o table|wide|json] [--config FILE | --http ADDRESS:PORT]", "cohw", 0, 0,
+	{"status", "[-w] [-o table|wide|json] [--config FILE] [--http ADDRESS:PORT]", "cohw", 0, 0,
 		run_status,
 		"Shows what a running cosmolet announces, and what zebra has confirmed. -w "
 		"(--watch) goes on: on a terminal as a screen that follows, else with a table, or "
 		"one line of JSON, for each change."},
-	{"why", "ADDRESS|NAMESPACE/NAME [--config FILE | --http ADDRESS:PORT]", "ch", 1, 1, run_why,
+	{"why", "ADDRESS|NAMESPACE/NAME [--config FILE] [--http ADDRESS:PORT]", "ch", 1, 1, run_why,
 		"Tells why an address or a service is announced, or is not."},
 	{"zebra", "[-o table|json] [--config FILE]", "co", 0, 0, run_zebra,
 		"Asks zebra itself what it is, and which routes of our word it has. Changes "
@@ -329,7 +327,8 @@ static int parse(const struct command *command, int argc, char **argv, struct ca
 	opterr = 0;
 	optind = 1;
 	while ((option = getopt_long(argc, argv, "c:o:w", long_options, NULL)) != -1) {
-		if (option == '?' && !optopt && !strcmp(argv[optind - 1], "--help")) {
+		if (option == '?' && (!strcmp(argv[optind - 1], "-h") ||
+					     (!optopt && !strcmp(argv[optind - 1], "--help")))) {
 			printf("usage: cosmolet %s %s\n%s\n", command->name, command->arguments,
 				command->help);
 			exit(EXIT_FINE);

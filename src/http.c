@@ -134,10 +134,11 @@ static int send_answer(struct mg_connection *connection, const struct http_answe
 		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
 		"Connection: close\r\n"
 		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
-		"Referrer-Policy: no-referrer\r\n%s%s%s%s\r\n",
+		"Referrer-Policy: no-referrer\r\n%s%s%s%s%s\r\n",
 		answer->status, mg_get_response_code_text(connection, answer->status), answer->type,
 		answer->size, policy ? "Content-Security-Policy: " : "", policy ? policy : "",
-		policy ? "\r\n" : "", answer->status == 401 ? "WWW-Authenticate: Bearer\r\n" : "");
+		policy ? "\r\n" : "", answer->status == 401 ? "WWW-Authenticate: Bearer\r\n" : "",
+		answer->status == 405 ? "Allow: GET, HEAD\r\n" : "");
 	if (strcmp(mg_get_request_info(connection)->request_method, "HEAD") != 0)
 		mg_write(connection, answer->body, answer->size);
 	return answer->status;
@@ -146,7 +147,7 @@ static int send_answer(struct mg_connection *connection, const struct http_answe
 static int send_text(struct mg_connection *connection, int status, char *text)
 {
 	return send_answer(connection, &(struct http_answer){.status = status,
-					       .type = "text/plain",
+					       .type = "text/plain; charset=utf-8",
 					       .body = text,
 					       .size = strlen(text)});
 }

@@ -154,11 +154,13 @@ char *plan_complaint(const struct config *config, const struct k8s_object *objec
 {
 	char *text = NULL;
 
-	for (int i = ANNOTATE_ANNOUNCE; !text && i <= ANNOTATE_MIN_READY; i++) {
+	for (int i = ANNOTATE_ANNOUNCE; i <= ANNOTATE_MIN_READY; i++) {
 		auto_free char *wrong = complaint(config, object, (enum config_annotation)i);
+		auto_free char *before = wrong ? TAKE(text) : NULL;
 
 		if (wrong)
-			text = xasprintf("annotation %s; it is ignored", wrong);
+			text = xasprintf("%s%sannotation %s; it is ignored", before ? before : "",
+				before ? "; " : "", wrong);
 	}
 	return text;
 }

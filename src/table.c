@@ -49,7 +49,8 @@ static const struct {
 	[COLUMN_WHY] = {"WHY", 4, false, 20},
 };
 
-#define GAP 2
+#define GAP         2
+#define SOURCES_MAX 5 /* that are told of, of those with an error */
 
 struct line {
 	const char *state;
@@ -402,6 +403,28 @@ static char *bgp_text(const json_t *bgp)
 		*error ? "; " : "", error);
 }
 
+/* Watches that are not open, and manifests that were refused. */
+static void print_sources(const json_t *streams, const struct table_look *look, FILE *out)
+{
+	const json_t *stream;
+	size_t n = 0, i;
+
+	json_array_foreach (streams, i, stream) {
+		if (is_true(stream, "connected"))
+			continue;
+		if (++n <= SOURCES_MAX)
+			head_line(look, "problem",
+				xasprintf("%s: %s%s", string_of(stream, "name", ""),
+					string_of(stream, "error", "not connected"),
+					is_true(stream, "synced")
+						? "; what is known stays announced"
+						: ""),
+				out);
+	}
+	if (n > SOURCES_MAX)
+		head_line(look, "problem", xasprintf("and %zu sources more", n - SOURCES_MAX), out);
+}
+
 void table_print_head(const json_t *status, const struct table_look *look, FILE *out)
 {
 	const json_t *zebra = json_object_get(status, "zebra");
@@ -426,6 +449,7 @@ void table_print_head(const json_t *status, const struct table_look *look, FILE 
 		head_line(look, "bgp", bgp_text(json_object_get(status, "bgp")), out);
 	if (would)
 		head_line(look, "dry run", would_text(would), out);
+	print_sources(json_object_get(kubernetes, "streams"), look, out);
 	json_array_foreach (json_object_get(status, "problems"), i, problem)
 		head_line(look, "problem", xstrdup(json_string_value(problem)), out);
 	fputc('\n', out);

@@ -292,10 +292,11 @@ static void print_node(FILE *out, const struct daemon *daemon, bool labels)
 }
 
 /* What bgpd makes of it, neighbour by neighbour. */
-static void print_bgp(FILE *out, const struct bgpview *view, const struct prefix *address)
+static void print_bgp(FILE *out, const struct bgpview *view, const struct vip *vip)
 {
+	const struct prefix *address = &vip->address;
 	const struct bgpview_neighbor *neighbor;
-	bool any = false;
+	bool any = false, too_early;
 
 	if (bgpview_age(view) < 0) {
 		fprintf(out, "  bgpd was not asked yet, or has not answered%s%s\n",
@@ -303,6 +304,8 @@ static void print_bgp(FILE *out, const struct bgpview *view, const struct prefix
 			bgpview_error(view) ? bgpview_error(view) : "");
 		return;
 	}
+	/* zebra and bgpd gather changes for a while before they act on them. */
+	too_early = wall_now() - vip->since < bgpview_age(view) + 1;
 	fprintf(out, "  bgpd, asked %.0f s ago:\n", bgpview_age(view));
 	vec_foreach (bgpview_neighbors(view), neighbor, i) {
 		if (neighbor->family != address->family)
@@ -311,8 +314,9 @@ static void print_bgp(FILE *out, const struct bgpview *view, const struct prefix
 		fprintf(out, "    neighbour %s, %s: %s\n", neighbor->name, neighbor->state,
 			bgpview_advertises(neighbor, address) ? "it is advertised"
 			: neighbor->unread                    ? "not known: " BGPVIEW_UNREAD_TEXT
-			: neighbor->established ? "not advertised; a route-map may deny it"
-						: "not advertised");
+			: !neighbor->established              ? "not advertised"
+			: too_early ? "not advertised then, but it may have been asked too early"
+				    : "not advertised; a route-map may deny it");
 	}
 	if (!any)
 		fprintf(out, "    it has no neighbour for this address family\n");
@@ -460,7 +464,7 @@ static void print_view_address(
 		print_loopback(out, daemon, address->vip);
 		print_zebra(out, daemon, address->vip);
 		if (daemon->bgpview && address->vip->asked)
-			print_bgp(out, daemon->bgpview, &address->address);
+			print_bgp(out, daemon->bgpview, address->vip);
 	}
 }
 

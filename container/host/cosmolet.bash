@@ -3,8 +3,9 @@
 # shellcheck shell=bash
 
 _cosmolet_subjects() {
-  "$1" status 2>/dev/null | awk 'seen { print $1; for (i = 2; i <= NF; i++) if ($i ~ /^[a-z0-9-]+\/[a-z0-9.-]+$/) { print $i; break } }
-    $1 == "ADDRESS" { seen = 1 }'
+  "$1" status 2>/dev/null | awk 'at { print $1; split(substr($0, at), words, " "); n = split(words[1], names, ","); }
+    at { for (i = 1; i <= n; i++) if (names[i] ~ /\//) print names[i] }
+    $1 == "ADDRESS" { at = index($0, "SERVICE") }'
 }
 
 _cosmolet() {

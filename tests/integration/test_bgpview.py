@@ -9,6 +9,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 from cosmolet import Cosmolet, pod, service
+from fixtures import REPOSITORY
 from lab import NODE_V4, TOR_V4, TOR_V6, Lab
 from sandbox import wait_until
 
@@ -64,14 +65,34 @@ def test_told_as_it_is(world: tuple[Lab, Cosmolet]) -> None:
     assert 'bgp         2 of 2 sessions established' in shown
     rows = {line.split()[0]: line.split() for line in shown.splitlines() if line.startswith(('10.', 'fd'))}
     assert {address: row[5] for address, row in rows.items()} == {V4: '1/1', V6: '1/1', DENIED: '0/1'}
+    completion = 'source "$0"; COMP_LINE="cosmolet why " COMP_POINT=13; _cosmolet "$1"; printf "%s\\n" "${COMPREPLY[@]}"'
+    offered = daemon.node.run(['bash', '-c', completion, str(REPOSITORY / 'container/host/cosmolet.bash'), str(daemon.binary)]).stdout
+    assert {'default/web', 'default/denied', V4} <= set(offered.split()) and '1/1' not in offered
     assert f'neighbour {TOR_V4}, Established: it is advertised' in daemon.command('why', V4).stdout
-    assert f'neighbour {TOR_V4}, Established: not advertised; a route-map may deny it' in daemon.command('why', DENIED).stdout
+    denied = f'neighbour {TOR_V4}, Established: not advertised; a route-map may deny it'
+    wait_until(lambda: denied in daemon.command('why', DENIED).stdout, 15, denied)
 
     # What is withdrawn is advertised no more.
     daemon.manifest('web', service('web', [V4, V6]), pod('web-1', 'web'))
     wait_told(daemon, {V4: [TOR_V4], V6: [TOR_V6]})
     daemon.manifest('web', service('web', [V4, V6]), service('denied', [DENIED], selector={'app': 'web'}), pod('web-1', 'web'))
     wait_told(daemon, SENT)
+
+
+def test_asked_too_early(world: tuple[Lab, Cosmolet]) -> None:
+    """What was announced after the last answer, or just before it, is not yet said to be denied."""
+    _, daemon = world
+    why = f'neighbour {TOR_V4}, Established: not advertised then, but it may have been asked too early'
+
+    def asked_at_once() -> bool:
+        daemon.manifest('web', service('web', [V4, V6]), pod('web-1', 'web'))
+        wait_told(daemon, {V4: [TOR_V4], V6: [TOR_V6]})
+        daemon.manifest('web', service('web', [V4, V6]), service('denied', [DENIED], selector={'app': 'web'}), pod('web-1', 'web'))
+        wait_until(lambda: daemon.states() == UP, 10, 'it to be announced', 0.02)
+        return why in daemon.command('why', DENIED).stdout
+
+    wait_until(asked_at_once, 30, 'a machine that asks within a second')
+    wait_until(lambda: 'a route-map may deny it' in daemon.command('why', DENIED).stdout, 15, 'a later answer')
 
 
 def test_a_session_goes_down(world: tuple[Lab, Cosmolet]) -> None:

@@ -50,6 +50,12 @@ def test_status(cosmolet: Path, lab: Callable[..., Lab], tmp_path: Path) -> None
         assert {latency['direction'] for latency in status['latencies']} == {'withdraw'}
         assert all(0 < latency['ms'] < most for latency in status['latencies'])
 
+        # A manifest that is refused is told of in a terminal, too.
+        (daemon.manifests / 'broken.yaml').write_text('a: [')
+        wait_until(lambda: 'problem     broken.yaml: ' in daemon.command('status').stdout, 5, 'it to be told', explain=daemon.tail)
+        (daemon.manifests / 'broken.yaml').unlink()
+        wait_until(lambda: 'problem' not in daemon.command('status').stdout, 5, 'it to be forgotten', explain=daemon.tail)
+
         # Another life of the same process remembers; zebra's end is told of.
         daemon.manifest('dns', service('dns', [DNS]), pod('dns-1', 'dns'))
         daemon.wait_states({DNS: 'announced'})

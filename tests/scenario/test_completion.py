@@ -27,7 +27,8 @@ def daemon(cosmolet: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with contextlib.ExitStack() as stack:
         made = Cosmolet(Host(stack.enter_context(Sandbox())), tmp_path_factory.mktemp('completion'))
         stack.callback(made.close)
-        made.manifest('web', service('web', ['10.96.0.10', 'fd00:96::10'], namespace='shop'), pod('web-1', 'web', namespace='shop'))
+        made.manifest('web', service('web', ['10.96.0.10', 'fd00:96::10'], namespace='shop'), service('web.2', ['10.96.0.10'], namespace='shop'),
+                      pod('web-1', 'web', namespace='shop'))
         (made.directory / 'bin').mkdir()
         (made.directory / 'bin' / 'cosmolet').symlink_to(cosmolet.resolve())
         made.environment['PATH'] = f'{made.directory}/bin:{os.environ["PATH"]}'
@@ -78,8 +79,8 @@ def type_keys(daemon: Cosmolet, keys: str) -> str:
     'cosmolet run --config=cosmolet.y': {'cosmolet.yaml'},
     'cosmolet run --config bi': {'bin'},
     'cosmolet status --http ': set(),
-    'cosmolet why ': {'10.96.0.10', 'fd00:96::10', 'shop/web'},
-    'cosmolet why sh': {'shop/web'},
+    'cosmolet why ': {'10.96.0.10', 'fd00:96::10', 'shop/web', 'shop/web.2'},
+    'cosmolet why sh': {'shop/web', 'shop/web.2'},
     'cosmolet none ': set(),
 }.items())
 def test_offers(daemon: Cosmolet, line: str, offered: set[str]) -> None:

@@ -68,7 +68,9 @@ def test_token(daemon: Cosmolet) -> None:
     done = daemon.command('status', '--config', str(daemon.config))
     assert done.returncode == 0 and V4 in done.stdout
     assert V4 in daemon.command('why', V4, '--config', str(daemon.config)).stdout
-    assert daemon.command('status', '--http', '127.0.0.1:9474').returncode == 1
+    done = daemon.command('status', '--http', '127.0.0.1:9474')
+    assert (done.returncode, done.stderr) == (1, 'cosmolet: 127.0.0.1:9474 answers: this needs the token of http.token_file\n')
+    assert V4 in daemon.command('status', '--http', '127.0.0.1:9474', '--config', str(daemon.config)).stdout
 
     # Another one counts at once; none means nobody.
     token.write_text('another')

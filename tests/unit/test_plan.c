@@ -400,6 +400,10 @@ static const struct {
 	{"cosmolet.platformbuilds.io/announce:nope",
 		"annotation cosmolet.platformbuilds.io/announce: \"nope\" is no boolean; write "
 		"\"true\" or \"false\"; it is ignored"},
+	{CLASS ":silver annotation=" MIN_READY ":0",
+		"annotation " CLASS ": the configuration has no class \"silver\"; it is ignored; "
+		"annotation " MIN_READY ": \"0\" is not allowed; write a number, or a share "
+		"like \"50%\"; it is ignored"},
 };
 
 START_TEST(annotations_are_complained_of)
