@@ -596,6 +596,8 @@ static void set_connection(struct request *request)
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_LIMIT_MS);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_SIZE);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	/* A name that is still asked for is left to its thread, else the loop would wait for it. */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, set_up_socket);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->error);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, (char *)request);

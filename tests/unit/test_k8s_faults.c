@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include <netdb.h>
 #include <string.h>
 
 #include <cosmolet/yaml.h>
@@ -862,6 +863,34 @@ START_TEST(a_compressed_list_is_whole_or_none)
 }
 END_TEST
 
+/* No name server answers; addresses are not asked for. */
+int getaddrinfo(
+	const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **out)
+{
+	(void)name;
+	(void)service;
+	(void)hints;
+	(void)out;
+	sleep(10);
+	return EAI_AGAIN;
+}
+
+/* curl asks on a thread, which nobody can end. */
+START_TEST(a_name_that_is_not_known_yet_holds_up_nothing)
+{
+	const char *const servers[] = {"https://api.example:6443"};
+
+	trace_start(&trace, loop,
+		&(struct k8s_options){
+			.kubeconfig = api.kubeconfig, .servers = servers, .n_servers = 1});
+	while (!strstr(trace.text, "down services: cannot list services: cannot connect")) {
+		loop_turn(loop, 2);
+		ck_assert(mono_before(mono_sub(mono_now(), loop_now(loop)), mono_s(5)));
+		mono_turn(mono_ms(100));
+	}
+}
+END_TEST
+
 static TCase *over_tls(void)
 {
 	TCase *tests = tcase_create("tls");
@@ -877,6 +906,7 @@ static TCase *over_tls(void)
 	tcase_add_loop_test(
 		tests, a_bad_certificate_delays_the_start, 0, N_ELEMENTS(bad_certificates));
 	tcase_add_loop_test(tests, what_speaks_no_tls_is_no_server, 0, N_ELEMENTS(bad_greetings));
+	tcase_add_test(tests, a_name_that_is_not_known_yet_holds_up_nothing);
 	tcase_add_test(tests, a_handshake_that_drips_is_given_up);
 	tcase_add_loop_test(tests, a_head_that_drips_is_given_up, 0, 4);
 	tcase_add_test(tests, a_list_that_drips_is_given_up);
