@@ -206,6 +206,14 @@ static int token_refusal(const struct http *http, const struct mg_connection *co
 	return is_same(given + strlen(scheme), token) ? 0 : 401;
 }
 
+/* Whether that is the door's end of a connection. Of another address, anybody may have its port. */
+static bool is_door(const struct http *http, const char *address, uint16_t port, bool *out_known)
+{
+	struct door *door = http->door; /* NULL: it is not there yet */
+
+	return door && !strcmp(address, "127.0.0.1") && door_is_asking(door, port, out_known);
+}
+
 static int refusal(struct http *http, const struct mg_connection *connection, const char *path,
 	char **out_text)
 {
@@ -213,7 +221,7 @@ static int refusal(struct http *http, const struct mg_connection *connection, co
 	bool known = false;
 	int status = 0;
 
-	if (!door_is_asking(http->door, (uint16_t)request->remote_port, &known))
+	if (!is_door(http, request->remote_addr, (uint16_t)request->remote_port, &known))
 		status = 403;
 	else if ((http->token_file || http->client_ca) && !known && !http->is_open(path))
 		status = http->token_file ? token_refusal(http, connection) : 403;
@@ -411,7 +419,8 @@ static bool is_stranger(const struct http *http, int fd)
 	       own.sin_family == AF_INET && own.sin_port == wanted.sin_port &&
 	       own.sin_addr.s_addr == wanted.sin_addr.s_addr &&
 	       getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0 &&
-	       !(http->door && door_is_asking(http->door, ntohs(peer.sin_port), &known));
+	       !(peer.sin_addr.s_addr == wanted.sin_addr.s_addr && http->door &&
+		       door_is_asking(http->door, ntohs(peer.sin_port), &known));
 }
 
 /*

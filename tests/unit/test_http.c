@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "unit.h"
 
@@ -46,6 +47,85 @@ static uint16_t reserve_port(void)
 	ck_assert_int_eq(bind(reserved, (struct sockaddr *)&name, size), 0);
 	ck_assert_int_eq(getsockname(reserved, (struct sockaddr *)&name, &size), 0);
 	return ntohs(name.sin_port);
+}
+
+/* Sockets of this process */
+
+#define DOOR_BACKLOG 1024 /* door.c's own, and nobody else's */
+#define FD_MAX       1024
+
+static bool is_inside(int fd, bool is_peer, struct sockaddr_in *out)
+{
+	socklen_t size = sizeof(*out);
+	int r = is_peer ? getpeername(fd, (struct sockaddr *)out, &size)
+			: getsockname(fd, (struct sockaddr *)out, &size);
+
+	return r == 0 && out->sin_family == AF_INET &&
+	       out->sin_addr.s_addr == htonl(INADDR_LOOPBACK);
+}
+
+/* Where the server behind the door listens. */
+static struct sockaddr_in find_inner(void)
+{
+	struct sockaddr_in name = {0};
+
+	for (int fd = 3; fd < FD_MAX; fd++) {
+		int listens = 0;
+		socklen_t size = sizeof(listens);
+		auto_free char *text = NULL;
+
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens ||
+			!is_inside(fd, false, &name))
+			continue;
+		text = xasprintf("127.0.0.1:%u", ntohs(name.sin_port));
+		if (strcmp(text, address) != 0)
+			return name;
+	}
+	ck_abort_msg("nobody listens behind the door");
+}
+
+/* The door's port towards it; 0: it asks for nothing. */
+static uint16_t find_asking(const struct sockaddr_in *inner)
+{
+	struct sockaddr_in name = {0}, peer = {0};
+
+	for (int fd = 3; fd < FD_MAX; fd++) {
+		if (is_inside(fd, true, &peer) && peer.sin_port == inner->sin_port &&
+			is_inside(fd, false, &name))
+			return ntohs(name.sin_port);
+	}
+	return 0;
+}
+
+/* What the server behind the door answers to whoever comes from there; for free(). */
+static char *ask_inner(const char *from, uint16_t port)
+{
+	static const char request[] = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
+	struct sockaddr_in inner = find_inner();
+	struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(port)};
+	auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char text[4096];
+	size_t n = 0;
+	ssize_t more;
+
+	ck_assert_int_eq(inet_pton(AF_INET, from, &name.sin_addr), 1);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&inner, sizeof(inner)), 0);
+	(void)!send(fd, request, strlen(request), MSG_NOSIGNAL); /* it may be shut out by then */
+	while (n < sizeof(text) - 1 && (more = recv(fd, text + n, sizeof(text) - 1 - n, 0)) > 0)
+		n += (size_t)more;
+	text[n] = '\0';
+	return xstrdup(text);
+}
+
+static bool visits_early;
+
+/* Somebody is there before the door is. */
+int listen(int fd, int backlog)
+{
+	for (int i = 0; visits_early && backlog == DOOR_BACKLOG && i < 50; i++)
+		free(ask_inner("127.0.0.1", 0));
+	return (int)syscall(SYS_listen, fd, backlog);
 }
 
 static void setup(void)
@@ -150,6 +230,54 @@ START_TEST(a_crowd_is_answered)
 }
 END_TEST
 
+START_TEST(who_comes_before_the_door_is_no_harm)
+{
+	auto_free char *body = NULL;
+	auto_free char *error = NULL;
+	int status = 0;
+
+	visits_early = true;
+	teardown();
+	setup();
+	begin_turning();
+	ck_assert_int_eq(http_get(&server, "/livez", &status, &body, &error), 0);
+	ck_assert_int_eq(status, 200);
+	end_turning();
+}
+END_TEST
+
+static void *ask_once(void *data)
+{
+	auto_free char *body = NULL;
+	auto_free char *error = NULL;
+	int *status = data;
+
+	if (http_get(&server, "/livez", status, &body, &error) < 0)
+		*status = 0;
+	return NULL;
+}
+
+/* Another address of this host may have the same port. */
+START_TEST(the_doors_port_alone_opens_nothing)
+{
+	struct sockaddr_in inner = find_inner();
+	auto_free char *text = NULL;
+	pthread_t visitor;
+	uint16_t port;
+	int status = 0;
+
+	ck_assert_int_eq(pthread_create(&visitor, NULL, ask_once, &status), 0);
+	while (!(port = find_asking(&inner)))
+		;
+	text = ask_inner("127.0.0.2", port);
+	ck_assert_ptr_null(strstr(text, "the loop does not answer"));
+	begin_turning();
+	pthread_join(visitor, NULL);
+	ck_assert_int_eq(status, 200);
+	end_turning();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("http");
@@ -159,6 +287,8 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, a_loop_that_hangs_is_not_alive);
 	tcase_add_test(tcase, a_crowd_is_answered);
+	tcase_add_test(tcase, who_comes_before_the_door_is_no_harm);
+	tcase_add_test(tcase, the_doors_port_alone_opens_nothing);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);
 }
