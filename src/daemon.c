@@ -730,7 +730,25 @@ static void on_signal_job(struct loop_job *job)
 	on_signal(daemon, signo);
 }
 
-/* One cosmolet per zebra: a second one would fight over the same routes. */
+/*
+ * One cosmolet per zebra: a second one would fight over the same routes. The lock is for all lives
+ * of the process: between two of them somebody else would get it.
+ */
+
+static void unlock_zebra(struct daemon *daemon)
+{
+	if (daemon->lock_fd >= 0)
+		close(daemon->lock_fd);
+	daemon->lock_fd = -1;
+}
+
+static bool is_same_file(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
 
 /* 1: locked; 0: there is nothing to lock yet; -EBUSY: somebody else has it. */
 static int lock_zebra(struct daemon *daemon)
@@ -738,10 +756,13 @@ static int lock_zebra(struct daemon *daemon)
 	auto_free char *path = xstrdup(daemon->config->frr_socket_path);
 	auto_close int fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	if (fd >= 0 && is_same_file(fd, daemon->lock_fd))
+		return 1;
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return -EBUSY;
+	unlock_zebra(daemon); /* that of another zebra */
 	if (fd < 0)
 		return 0;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return -EBUSY;
 	daemon->lock_fd = fd;
 	fd = -1;
 	return 1;
@@ -803,7 +824,6 @@ static int build_base(struct daemon *daemon, loop_signal_fn *on_signals)
 
 	daemon->loop = loop_new();
 	loop_observe(daemon->loop, on_turn, daemon);
-	daemon->lock_fd = -1;
 	cluster_init(&daemon->cluster, planner_touch, &daemon->planner);
 	daemon->cluster.decoded = &daemon->policies;
 	sigemptyset(&set);
@@ -1145,8 +1165,6 @@ static void tear_down(struct daemon *daemon)
 	loop_timer_stop(&daemon->trim_timer);
 	drop_advice(daemon);
 	daemon->loop = loop_free(daemon->loop);
-	if (daemon->lock_fd >= 0)
-		close(daemon->lock_fd);
 }
 
 static void begin(struct daemon *daemon, struct config *config)
@@ -1165,6 +1183,7 @@ static void begin(struct daemon *daemon, struct config *config)
 		.drain = daemon->drain,
 		.stale = daemon->stale,
 		.bgpd = daemon->bgpd,
+		.lock_fd = daemon->lock_fd,
 	};
 	daemon->policies.stale = true;
 	for (size_t i = 0; i < config->n_warnings; i++)
@@ -1208,7 +1227,8 @@ static int live(struct daemon *daemon, struct config **config, struct config **b
 
 int daemon_run(struct config *config)
 {
-	struct daemon daemon = {.started = wall_now(), .metrics.configured = wall_now()};
+	struct daemon daemon = {
+		.started = wall_now(), .metrics.configured = wall_now(), .lock_fd = -1};
 	struct config *before = NULL; /* to go back to */
 	int code;
 
@@ -1229,6 +1249,7 @@ int daemon_run(struct config *config)
 	steadiness_deinit(&daemon.steadiness);
 	drain_free(&daemon.drain);
 	bgpd_free(daemon.bgpd);
+	unlock_zebra(&daemon);
 	return code;
 }
 
@@ -1283,12 +1304,12 @@ static void on_no_zebra(struct loop_timer *timer)
 
 int daemon_withdraw(struct config *config)
 {
-	struct daemon daemon;
+	struct daemon daemon = {.lock_fd = -1};
 	int code;
 
 	do {
 		code = 1;
-		daemon = (struct daemon){.config = config};
+		daemon = (struct daemon){.config = config, .lock_fd = daemon.lock_fd};
 		if (build_routing(&daemon, on_withdraw_signal, on_cleaning_zebra) == 0) {
 			loop_timer_after(
 				daemon.loop, &daemon.stop_timer, WITHDRAW_LIMIT, on_no_zebra);
@@ -1296,5 +1317,6 @@ int daemon_withdraw(struct config *config)
 		}
 		tear_down(&daemon);
 	} while (code == CODE_AGAIN);
+	unlock_zebra(&daemon);
 	return code;
 }

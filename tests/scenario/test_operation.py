@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import re
 import signal
 import socket
@@ -325,6 +327,35 @@ def test_second_cosmolet_on_the_same_zebra(daemon: Cosmolet, network: Lab, tmp_p
     second.wait_log('the cluster is known')
     second.stop()
     assert network.tor.events(mark) == []
+
+
+def test_a_reload_makes_no_room_for_a_second_one(daemon: Cosmolet, network: Lab) -> None:
+    """Whatever is built anew: who tries all the time would come between."""
+    directory = os.open(network.node.zserv.parent, os.O_RDONLY)
+    over = threading.Event()
+    taken = []
+
+    def grab() -> None:
+        while not over.is_set() and not taken:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                taken.append(time.time())
+
+    start(daemon, network)
+    thread = threading.Thread(target=grab)
+    thread.start()
+    try:
+        for listen in ('127.0.0.1:9475', '127.0.0.1:9474'):
+            daemon.settings['http'] = {'listen': listen}
+            daemon.write_config()
+            daemon.wait_log('msg=changed', f'-> \\"{listen}')
+            time.sleep(1)
+    finally:
+        over.set()
+        thread.join()
+        os.close(directory)
+    assert not taken
+    daemon.wait_states(UP)
 
 
 # The end
