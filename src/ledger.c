@@ -162,7 +162,9 @@ static int write_to(const struct ledger *ledger, int fd)
 	fprintf(out, "%s\n", ledger->header);
 	vec_foreach (&ledger->addresses, address, i)
 		fprintf(out, "%s\n", prefix_address(address, buf));
-	return fflush(out) != 0 || fsync(fd) < 0 ? -errno : 0;
+	if (fflush(out) != 0 || fsync(fd) < 0)
+		return -errno;
+	return ferror(out) ? -EIO : 0; /* what could not be written on the way is not tried again */
 }
 
 /* Puts the new file in the old one's place, and the name onto the disk. */

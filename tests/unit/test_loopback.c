@@ -8,9 +8,11 @@
 #include <cosmolet/vec.h>
 
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define MANY      (_i ? 1000u : 5000u) /* of each family; addresses cost the kernel far more */
@@ -694,6 +696,31 @@ START_TEST(a_ledger_of_another_boot)
 }
 END_TEST
 
+/* Whatever its length, and wherever in it the room ends. */
+START_TEST(a_ledger_that_is_not_whole_is_none)
+{
+	const struct rlimit none = {.rlim_cur = 1, .rlim_max = RLIM_INFINITY};
+	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+	auto_free char *problem = NULL;
+	struct ledger *ledger = ledger_open("/mnt/ledger", "lo", &problem);
+
+	signal(SIGXFSZ, SIG_IGN);
+	for (unsigned i = 1; i <= 1000; i++) {
+		struct prefix address = address_of(false, i);
+		auto_free char *error = NULL;
+		int r;
+
+		ledger_put(ledger, &address);
+		ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+		r = ledger_write(ledger, &error);
+		ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &all), 0);
+		ck_assert_msg(r < 0, "with %u addresses", i);
+	}
+	ledger_close(ledger);
+	assert_says("ls /mnt/ledger", "");
+}
+END_TEST
+
 START_TEST(a_ledger_without_room)
 {
 	use_ledger();
@@ -740,6 +767,7 @@ static Suite *suite(void)
 	tcase_add_test(tests, a_crash_between_ledger_and_address);
 	tcase_add_loop_test(tests, garbage_for_a_ledger, 0, N_ELEMENTS(garbage));
 	tcase_add_test(tests, a_ledger_of_another_boot);
+	tcase_add_test(tests, a_ledger_that_is_not_whole_is_none);
 	tcase_add_test(tests, a_ledger_without_room);
 	suite_add_tcase(all, tests);
 	return all;
