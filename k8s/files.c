@@ -27,9 +27,10 @@
 
 #define SCAN_DELAY_MIN_MS 1
 #define SCAN_DELAY_MAX_MS 50
-#define WRITING_MAX_MS    2000 /* truncate(2) never closes; the longest we wait for that */
-#define RETRY_MS          1000 /* of a directory that is away */
-#define READ_SLICE_MS     20   /* then others have their turn */
+#define WRITING_MAX_MS    2000  /* truncate(2) never closes; the longest we wait for that */
+#define RETRY_MS          1000  /* of a directory that is away */
+#define RESCAN_MS         60000 /* what leads to it may be another one, of which nothing tells */
+#define READ_SLICE_MS     20    /* then others have their turn */
 #define EVENT_BUFFER      16384
 #define ROUNDS_MAX        64 /* buffers in a row; what is left comes in the next turn */
 
@@ -404,6 +405,7 @@ static void scan(struct loop_timer *timer)
 		file->dirty = needs_reading(files, file);
 	}
 	files->scan_cost = mono_sub(mono_now(), begin);
+	scan_at(files, mono_add(mono_now(), mono_ms(RESCAN_MS)));
 	loop_job_queue(files->loop, &files->read_job, read_some);
 }
 

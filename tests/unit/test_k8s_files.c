@@ -564,6 +564,31 @@ START_TEST(the_directory_itself_may_be_a_link_that_is_swapped)
 }
 END_TEST
 
+/* Nothing tells of that, so it is seen when it is looked at again. */
+START_TEST(a_link_above_it_is_swapped)
+{
+	auto_free char *directory = path_of("now/m");
+	struct k8s_options options = {.directory = directory, .node = "n1"};
+
+	make_directory("one");
+	make_directory("two");
+	make_directory("two/m");
+	move("m", "one/m");
+	put("one/m/a.yaml", SVC("a"));
+	put("two/m/a.yaml", SVC("b"));
+	link_to("one", "now");
+	trace_start(&trace, loop, &options);
+	trace_until(&trace, "synced");
+	link_to("two", "new");
+	move("new", "now");
+	trace_for(&trace, 200);
+	trace_clear(&trace);
+	mono_turn(mono_s(60));
+	trace_until(&trace, "end a.yaml");
+	trace_is(&trace, "begin a.yaml\nobject services default/b\nend a.yaml\n");
+}
+END_TEST
+
 START_TEST(many_files_at_once)
 {
 	char name[40];
@@ -662,6 +687,7 @@ int main(void)
 	tcase_add_test(tests, a_directory_that_is_away_changes_nothing);
 	tcase_add_test(tests, a_directory_that_is_deleted_with_its_files);
 	tcase_add_test(tests, the_directory_itself_may_be_a_link_that_is_swapped);
+	tcase_add_test(tests, a_link_above_it_is_swapped);
 	tcase_add_test(tests, many_files_at_once);
 	tcase_add_test(tests, the_one_in_trouble_is_the_first);
 	tcase_add_test(tests, a_name_of_any_octets);
