@@ -249,8 +249,13 @@ static int run_screen(watch_ask_fn *ask_fn, void *data, bool wide)
 	struct screen screen = {.ask = ask_fn, .data = data, .wide = wide, .heard = mono_now()};
 	struct pollfd keys = {.fd = STDIN_FILENO, .events = POLLIN};
 	struct mono next = mono_now();
+	sigset_t resize, none;
 	bool goes_on = true;
 
+	sigemptyset(&none);
+	sigemptyset(&resize);
+	sigaddset(&resize, SIGWINCH);
+	sigprocmask(SIG_BLOCK, &resize, NULL); /* it interrupts the waiting for keys alone */
 	enter_screen();
 	while (goes_on) {
 		int64_t left = mono_sub(next, mono_now()).ns / 1000000;
@@ -261,7 +266,8 @@ static int run_screen(watch_ask_fn *ask_fn, void *data, bool wide)
 			left = screen.wait_ms;
 		}
 		draw(&screen);
-		if (poll(&keys, 1, (int)left) > 0)
+		if (ppoll(&keys, 1, &(struct timespec){left / 1000, left % 1000 * 1000000}, &none) >
+			0)
 			goes_on = take_keys(&screen);
 	}
 	leave_screen();

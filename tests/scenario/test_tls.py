@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import pty
 import re
+import select
+import signal
 import ssl
 import subprocess
 import threading
@@ -134,6 +138,38 @@ def test_the_commands(stage: Stage) -> None:
     assert V4 in stage.daemon.command('why', V4, *config).stdout
     done = stage.daemon.command('status', '--http', '127.0.0.1:9474')
     assert done.returncode == 1 and 'this port speaks TLS' in done.stderr
+
+
+def test_a_terminal_may_change_amid_an_answer(stage: Stage) -> None:
+    """Its signal interrupts no question."""
+    daemon = stage.daemon
+    master, slave = pty.openpty()
+    screen = ''
+
+    def read() -> str:
+        nonlocal screen
+        while select.select([master], [], [], 0)[0]:
+            screen += os.read(master, 65536).decode()
+        return screen
+
+    process = daemon.node.popen([str(daemon.binary), 'status', '-w', '--config', str(daemon.config)],
+                                stdin=slave, stdout=slave, stderr=slave, env={**os.environ, 'TERM': 'xterm'})
+    try:
+        wait_until(lambda: V4 in read(), 20, 'the screen', explain=read)
+        assert daemon.process
+        daemon.process.send_signal(signal.SIGSTOP)
+        for _ in range(30):  # by then it asks
+            time.sleep(0.1)
+            process.send_signal(signal.SIGWINCH)
+        daemon.process.send_signal(signal.SIGCONT)
+        before = len(read())
+        wait_until(lambda: 'q quit' in read()[before:], 20, 'the next answer', explain=read)
+        assert 'no answer' not in screen
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+        os.close(slave)
 
 
 def test_stalled_handshakes(stage: Stage) -> None:
