@@ -161,8 +161,8 @@ def test_a_terminal_may_change_amid_an_answer(stage: Stage) -> None:
         for _ in range(30):  # by then it asks
             time.sleep(0.1)
             process.send_signal(signal.SIGWINCH)
+        before = len(read())  # the answer after this one is long in coming, since this one was
         daemon.process.send_signal(signal.SIGCONT)
-        before = len(read())
         wait_until(lambda: 'q quit' in read()[before:], 20, 'the next answer', explain=read)
         assert 'no answer' not in screen
     finally:
