@@ -16,6 +16,7 @@
 #include "door.h"
 #include "filewatch.h"
 
+#include <arpa/inet.h>
 #include <civetweb.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -207,21 +208,24 @@ static int token_refusal(const struct http *http, const struct mg_connection *co
 }
 
 /* Whether that is the door's end of a connection. Of another address, anybody may have its port. */
-static bool is_door(const struct http *http, const char *address, uint16_t port, bool *out_known)
+static bool is_door(const struct http *http, struct in_addr address, uint16_t port, bool *out_known)
 {
 	struct door *door = http->door; /* NULL: it is not there yet */
 
-	return door && !strcmp(address, "127.0.0.1") && door_is_asking(door, port, out_known);
+	return door && address.s_addr == htonl(INADDR_LOOPBACK) &&
+	       door_is_asking(door, port, out_known);
 }
 
 static int refusal(struct http *http, const struct mg_connection *connection, const char *path,
 	char **out_text)
 {
 	const struct mg_request_info *request = mg_get_request_info(connection);
+	struct in_addr peer;
 	bool known = false;
 	int status = 0;
 
-	if (!is_door(http, request->remote_addr, (uint16_t)request->remote_port, &known))
+	if (!inet_aton(request->remote_addr, &peer) ||
+		!is_door(http, peer, (uint16_t)request->remote_port, &known))
 		status = 403;
 	else if ((http->token_file || http->client_ca) && !known && !http->is_open(path))
 		status = http->token_file ? token_refusal(http, connection) : 403;
@@ -419,8 +423,7 @@ static bool is_stranger(const struct http *http, int fd)
 	       own.sin_family == AF_INET && own.sin_port == wanted.sin_port &&
 	       own.sin_addr.s_addr == wanted.sin_addr.s_addr &&
 	       getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0 &&
-	       !(peer.sin_addr.s_addr == wanted.sin_addr.s_addr && http->door &&
-		       door_is_asking(http->door, ntohs(peer.sin_port), &known));
+	       !is_door(http, peer.sin_addr, ntohs(peer.sin_port), &known);
 }
 
 /*
