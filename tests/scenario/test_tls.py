@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import pty
 import re
-import select
 import signal
 import ssl
 import subprocess
@@ -19,6 +16,7 @@ import pytest
 from cosmolet import Cosmolet, pod, service
 from lab import Lab
 from sandbox import connect, wait_until
+from terminal import Terminal
 
 V4 = '10.96.0.10'
 URL = 'https://127.0.0.1:9474'
@@ -143,33 +141,17 @@ def test_the_commands(stage: Stage) -> None:
 def test_a_terminal_may_change_amid_an_answer(stage: Stage) -> None:
     """Its signal interrupts no question."""
     daemon = stage.daemon
-    master, slave = pty.openpty()
-    screen = ''
-
-    def read() -> str:
-        nonlocal screen
-        while select.select([master], [], [], 0)[0]:
-            screen += os.read(master, 65536).decode()
-        return screen
-
-    process = daemon.node.popen([str(daemon.binary), 'status', '-w', '--config', str(daemon.config)],
-                                stdin=slave, stdout=slave, stderr=slave, env={**os.environ, 'TERM': 'xterm'})
-    try:
-        wait_until(lambda: V4 in read(), 20, 'the screen', explain=read)
+    with contextlib.closing(Terminal(daemon, 'status', '-w', '--config', str(daemon.config), rows=24, columns=80)) as terminal:
+        terminal.wait(V4)
         assert daemon.process
         daemon.process.send_signal(signal.SIGSTOP)
         for _ in range(30):  # by then it asks
             time.sleep(0.1)
-            process.send_signal(signal.SIGWINCH)
-        before = len(read())  # the answer after this one is long in coming, since this one was
+            terminal.process.send_signal(signal.SIGWINCH)
+        before = len(terminal.read())  # the answer after this one is long in coming, since this one was
         daemon.process.send_signal(signal.SIGCONT)
-        wait_until(lambda: 'q quit' in read()[before:], 20, 'the next answer', explain=read)
-        assert 'no answer' not in screen
-    finally:
-        process.kill()
-        process.wait()
-        os.close(master)
-        os.close(slave)
+        wait_until(lambda: 'q quit' in terminal.read()[before:], 20, 'the next answer', explain=terminal.read)
+        assert 'no answer' not in terminal.raw
 
 
 def test_stalled_handshakes(stage: Stage) -> None:
