@@ -52,9 +52,7 @@ REFUSED: list[Object] = [{'settings': {'tag': 100}}, {'settings': {'minReady': '
 WITHOUT_EFFECT: Object = {  # of a service, on where it is announced
     'trafficDistribution': 'PreferSameNode', 'loadBalancerSourceRanges': ['192.0.2.0/24'], 'healthCheckNodePort': 30123,
     'allocateLoadBalancerNodePorts': False, 'sessionAffinity': 'ClientIP'}
-# Seconds at most. An event takes milliseconds, and a watch that was cut comes back after a second or two; but where a server has
-# forgotten its history again and again, the next list is up to a minute later (k8s/reflector.c: BACKOFF_MAX_MS, and jitter).
-QUIET = 75
+QUIET = 30  # seconds at most; an event takes milliseconds, but a watch that was cut comes back after a second or two
 
 
 class Disagreement(AssertionError):
